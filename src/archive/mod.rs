@@ -1,0 +1,1 @@
+//! One .zip: positioned reads, its entries, and inflating one entry or a range of one.

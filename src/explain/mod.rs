@@ -1,0 +1,1 @@
+//! Questions about a stack, answered as data.

@@ -1,0 +1,1 @@
+//! The POSIX face of a stack as plain values.

@@ -1,0 +1,1 @@
+//! The adapter between the kernel and `fs`.

@@ -1,0 +1,1 @@
+//! A child process in a private mount namespace.

@@ -1,0 +1,30 @@
+//! optfs shows an ordered list of AWS Lambda layer zips as the one read-only tree that Lambda would
+//! have extracted into `/opt`, without extracting anything.
+//!
+//! The crate is a house of rooms, each a module with one noun to look after. Read the picture
+//! downwards as "may use"; nothing points up, and `tests/it/tidy.rs` holds the arrows.
+//!
+//! ```text
+//! 5   cli                        words in, words out: arguments, printing, exit codes
+//!      |
+//! 4   fuse      launch           the outside: the kernel · a child in its own /opt
+//!      |
+//! 3   fs       explain           files as plain values · provenance
+//!      | \        |
+//! 2   content --> stack          bytes, once · the one merge, made once and never changed
+//!      |   \      |
+//! 1   cache     archive          a weighed LRU · one zip, read by position
+//!                 |
+//! 0             path             names that passed the door
+//! ```
+
+pub mod archive;
+pub mod cache;
+pub mod cli;
+pub mod content;
+pub mod explain;
+pub mod fs;
+pub mod fuse;
+pub mod launch;
+pub mod path;
+pub mod stack;

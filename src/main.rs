@@ -1,0 +1,7 @@
+//! The `optfs` binary: everything it does is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    optfs::cli::main()
+}
