@@ -1,1 +1,274 @@
-//! The ordered layers and their one merge: an immutable tree with the provider and the shadowed entries of each node.
+//! The ordered layers and their one merge: a compact tree that never changes, with the provider and
+//! the shadowed entries of each node.
+//!
+//! Knows nothing of file contents and does no I/O. Since nothing changes after [`Stack::merge`], no
+//! lock guards it, and a node's number is the same for the same list of archives.
+
+mod merge;
+
+use std::ops::Range;
+
+use thiserror::Error;
+
+use crate::archive::{Archive, Entry, EntryId};
+
+pub use crate::archive::{EntryKind, Method, Mtime};
+
+/// A layer's place in the stack: 0 is the bottom, the highest wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LayerIdx(u16);
+
+/// A node of the merged tree, from 0 (the root), in order of depth and then of name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(u32);
+
+/// One entry of one layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryRef {
+    /// The layer that has it.
+    pub layer: LayerIdx,
+    /// Which of its entries.
+    pub entry: EntryId,
+}
+
+/// Why layers cannot be merged.
+#[derive(Debug, Error)]
+pub enum StackError {
+    /// Layers are counted in sixteen bits.
+    #[error("{0} layers, 65535 is the limit")]
+    TooManyLayers(usize),
+    /// Nodes are counted in 32 bits.
+    #[error("the merged tree has more than 4,294,967,294 nodes")]
+    TooManyNodes,
+}
+
+/// What stands at a path of the merged tree.
+#[derive(Debug, Clone, Copy)]
+pub enum Body {
+    /// Names below it. The entry that gave mode and time, if any layer has one for it.
+    Directory(Option<EntryRef>),
+    /// Bytes of an entry.
+    File(EntryRef),
+    /// A link whose target is the bytes of an entry.
+    Symlink(EntryRef),
+}
+
+/// An entry that an extraction in order would have written and a later entry taken away or replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Shadowed {
+    /// The entry that is not seen. Its path is that of the node, or below it where a directory gave
+    /// way to something else.
+    pub entry: EntryRef,
+    /// The layer whose entry hid it.
+    pub by: LayerIdx,
+}
+
+/// The merged layers.
+#[derive(Debug)]
+pub struct Stack {
+    layers: Vec<Archive>,
+    nodes: Vec<Node>,
+    /// By node: `shadowed[shadow_starts[i].1..shadow_starts[i + 1].1]` belongs to node
+    /// `shadow_starts[i].0`. Only nodes that shadow something are listed.
+    shadow_starts: Vec<(NodeId, u32)>,
+    shadowed: Vec<Shadowed>,
+}
+
+/// 32 bytes a node; the name lies among the paths of an archive.
+#[derive(Debug, Clone)]
+struct Node {
+    name: NameRef,
+    parent: u32,
+    /// Place in the provider's index, [`NO_ENTRY`] for an implicit directory.
+    entry: u32,
+    /// The children of a directory are consecutive nodes, sorted by name.
+    first_child: u32,
+    child_count: u32,
+    subdirectories: u32,
+    provider: LayerIdx,
+    kind: EntryKind,
+}
+
+/// A part of a path that lies in the memory of an archive.
+#[derive(Debug, Clone, Copy)]
+struct NameRef {
+    start: u32,
+    len: u16,
+    layer: LayerIdx,
+}
+
+const NO_ENTRY: u32 = u32::MAX;
+
+impl LayerIdx {
+    /// The place in the stack, from 0 at the bottom.
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+impl NodeId {
+    /// The root of the merged tree.
+    pub const ROOT: NodeId = NodeId(0);
+
+    /// The place among all nodes, from 0.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl Stack {
+    /// Merges layers, first to last: the last wins.
+    ///
+    /// # Errors
+    /// Only when there are more layers or names than can be counted.
+    pub fn merge(layers: Vec<Archive>) -> Result<Stack, StackError> {
+        merge::merge(layers)
+    }
+
+    /// The layers, bottom first.
+    pub fn layers(&self) -> &[Archive] {
+        &self.layers
+    }
+
+    /// The layers with their places, bottom first.
+    pub fn layers_in_order(&self) -> impl DoubleEndedIterator<Item = (LayerIdx, &Archive)> {
+        self.layers
+            .iter()
+            .enumerate()
+            .map(|(i, archive)| (LayerIdx(i as u16), archive))
+    }
+
+    /// One layer.
+    pub fn layer(&self, layer: LayerIdx) -> &Archive {
+        &self.layers[layer.index()]
+    }
+
+    /// Number of nodes, the root included.
+    pub fn node_count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The node with a number, if there is one.
+    pub fn node_at(&self, index: usize) -> Option<NodeId> {
+        (index < self.nodes.len()).then(|| NodeId(index as u32))
+    }
+
+    /// All nodes: parents before children, siblings by name.
+    pub fn nodes(&self) -> impl ExactSizeIterator<Item = NodeId> + use<> {
+        (0..self.nodes.len() as u32).map(NodeId)
+    }
+
+    /// What stands at a node.
+    pub fn body(&self, node: NodeId) -> Body {
+        let inner = &self.nodes[node.index()];
+        let explicit = (inner.entry != NO_ENTRY).then(|| EntryRef {
+            layer: inner.provider,
+            entry: EntryId::from_index(inner.entry as usize),
+        });
+        match (inner.kind, explicit) {
+            (EntryKind::Directory, entry) => Body::Directory(entry),
+            (EntryKind::File, Some(entry)) => Body::File(entry),
+            (EntryKind::Symlink, Some(entry)) => Body::Symlink(entry),
+            (EntryKind::File | EntryKind::Symlink, None) => {
+                unreachable!("only directories are made without an entry")
+            }
+        }
+    }
+
+    /// Whether a node is a directory.
+    pub fn is_directory(&self, node: NodeId) -> bool {
+        self.nodes[node.index()].kind == EntryKind::Directory
+    }
+
+    /// The layer whose entry is seen; for an implicit directory, the layer that first needed it.
+    pub fn provider(&self, node: NodeId) -> LayerIdx {
+        self.nodes[node.index()].provider
+    }
+
+    /// The entry of a layer that a reference means.
+    pub fn entry(&self, entry: EntryRef) -> Entry<'_> {
+        self.layer(entry.layer).entry(entry.entry)
+    }
+
+    /// The last part of a node's path; empty for the root.
+    pub fn name(&self, node: NodeId) -> &[u8] {
+        self.name_of(&self.nodes[node.index()])
+    }
+
+    /// The directory that a node lies in; the root lies in itself.
+    pub fn parent(&self, node: NodeId) -> NodeId {
+        NodeId(self.nodes[node.index()].parent)
+    }
+
+    /// The whole path of a node, without a leading slash; empty for the root.
+    pub fn path(&self, node: NodeId) -> Vec<u8> {
+        let mut parts = Vec::new();
+        let mut at = node;
+        while at != NodeId::ROOT {
+            parts.push(self.name(at));
+            at = self.parent(at);
+        }
+        parts.reverse();
+        parts.join(&b'/')
+    }
+
+    /// The children of a directory, sorted by name; nothing for other nodes.
+    pub fn children(
+        &self,
+        node: NodeId,
+    ) -> impl DoubleEndedIterator<Item = NodeId> + ExactSizeIterator + use<> {
+        self.child_range(node).map(NodeId)
+    }
+
+    /// Number of directories directly below a node.
+    pub fn subdirectories(&self, node: NodeId) -> u32 {
+        self.nodes[node.index()].subdirectories
+    }
+
+    /// The child of a directory with a name.
+    pub fn child(&self, node: NodeId, name: &[u8]) -> Option<NodeId> {
+        let range = self.child_range(node);
+        let children = &self.nodes[range.start as usize..range.end as usize];
+        let found = children
+            .binary_search_by(|child| self.name_of(child).cmp(name))
+            .ok()?;
+        Some(NodeId(range.start + found as u32))
+    }
+
+    /// The node at a path given by its parts, no link followed.
+    pub fn find<'p>(&self, parts: impl IntoIterator<Item = &'p [u8]>) -> Option<NodeId> {
+        parts
+            .into_iter()
+            .try_fold(NodeId::ROOT, |node, part| self.child(node, part))
+    }
+
+    /// What the node hides: entries at its path in the order in which they were hidden, and, where it
+    /// took the place of a directory, entries below.
+    pub fn shadowed(&self, node: NodeId) -> &[Shadowed] {
+        match self
+            .shadow_starts
+            .binary_search_by_key(&node, |&(owner, _)| owner)
+        {
+            Err(_) => &[],
+            Ok(i) => {
+                let start = self.shadow_starts[i].1 as usize;
+                let end = self
+                    .shadow_starts
+                    .get(i + 1)
+                    .map_or(self.shadowed.len(), |next| next.1 as usize);
+                &self.shadowed[start..end]
+            }
+        }
+    }
+
+    fn child_range(&self, node: NodeId) -> Range<u32> {
+        let inner = &self.nodes[node.index()];
+        inner.first_child..inner.first_child + inner.child_count
+    }
+
+    fn name_of(&self, node: &Node) -> &[u8] {
+        self.layers
+            .get(node.name.layer.index())
+            .map_or(&[], |layer| layer.name(node.name.start, node.name.len))
+    }
+}

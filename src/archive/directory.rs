@@ -1,0 +1,237 @@
+//! The central directory: finding it, and reading it into the index of an archive.
+//!
+//! Every declared number is a claim. Time and memory grow with the directory as it lies in the file.
+
+use std::path::Path;
+
+use rawzip::{ErrorKind, ZipArchive, ZipFileHeaderRecord, ZipLocator};
+
+use super::source::ReadAt;
+use super::{ArchiveError, EntryId, EntryKind, Rejected, attributes, name};
+use crate::path::{NameError, RelPath};
+
+/// Read at once from the directory; also the longest record that is understood (three fields of
+/// 65,535 bytes after 46 fixed ones).
+const BUFFER_BYTES: usize = 256 * 1024;
+/// How far from the end the end record is searched: its comment has at most 65,535 bytes, the rest
+/// forgives trailing garbage.
+const SEARCH_BYTES: u64 = 1 << 20;
+/// End-record candidates that are tried before the search gives up.
+const MAX_CANDIDATES: usize = 256;
+
+const END_SIZE: usize = 22;
+const FIXED_RECORD_BYTES: u64 = 46;
+
+/// One entry as the index keeps it. Sizes and offsets are the directory's claims.
+#[derive(Debug, Clone)]
+pub(super) struct Record {
+    pub(super) header_offset: u64,
+    pub(super) compressed_size: u64,
+    pub(super) declared_size: u64,
+    pub(super) mtime: super::Mtime,
+    pub(super) crc: u32,
+    pub(super) path_start: u32,
+    pub(super) path_len: u16,
+    pub(super) permissions: u16,
+    pub(super) method: u16,
+    pub(super) kind: EntryKind,
+    pub(super) encrypted: bool,
+}
+
+/// What a central directory holds: the legal entries in order, their paths in one run of bytes, and
+/// the entries left out.
+#[derive(Debug, Default)]
+pub(super) struct Directory {
+    pub(super) records: Vec<Record>,
+    pub(super) paths: Vec<u8>,
+    pub(super) rejected: Vec<Rejected>,
+}
+
+/// Lets `rawzip` read from our sources.
+struct Positioned<'a>(&'a dyn ReadAt);
+
+impl rawzip::ReaderAt for Positioned<'_> {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> std::io::Result<usize> {
+        self.0.read_at(buf, offset)
+    }
+}
+
+/// Reads the directory of the archive at `path`, whose bytes are `source`, `size` of them.
+pub(super) fn read(path: &Path, source: &dyn ReadAt, size: u64) -> Result<Directory, ArchiveError> {
+    let mut buffer = vec![0; BUFFER_BYTES];
+    if size == 0 {
+        return Err(ArchiveError::Empty {
+            path: path.to_owned(),
+        });
+    }
+    let archive = locate(path, source, size, &mut buffer)?;
+    refuse_split(path, source, archive.eocd_offset())?;
+
+    let directory_bytes = archive.eocd_offset().saturating_sub(archive.directory_offset());
+    let expected = archive.entries_hint().min(directory_bytes / FIXED_RECORD_BYTES) as usize;
+    let mut directory = Directory::default();
+    directory.records.reserve_exact(expected);
+    let mut entries = archive.entries(&mut buffer);
+    let mut seen = 0;
+    loop {
+        match entries.next_entry() {
+            Ok(None) => break,
+            Ok(Some(record)) => directory.push(path, &record)?,
+            // What lies between the last declared entry and the end record is somebody else's.
+            Err(_) if seen as u64 == archive.entries_hint() && seen > 0 => break,
+            Err(e) => {
+                let detail = e.to_string().to_lowercase();
+                return Err(ArchiveError::Damaged {
+                    path: path.to_owned(),
+                    entries: seen,
+                    detail,
+                });
+            }
+        }
+        seen += 1;
+    }
+    Ok(directory)
+}
+
+impl Directory {
+    fn push(&mut self, archive: &Path, record: &ZipFileHeaderRecord<'_>) -> Result<(), ArchiveError> {
+        let too_large = |limit| ArchiveError::TooLarge {
+            path: archive.to_owned(),
+            limit,
+        };
+        let raw = record.file_path();
+        let host = record.version_made_by().creator_system().as_u8();
+        let decoded = name::decode(raw.as_ref(), record.extra_fields(), host);
+        let checked = match RelPath::check(&decoded) {
+            Ok(checked) => checked,
+            Err(reason) => {
+                self.rejected.push(Rejected {
+                    name: raw.as_ref().to_vec(),
+                    reason,
+                });
+                return Ok(());
+            }
+        };
+        let path_start = u32::try_from(self.paths.len()).map_err(|_| too_large("4 GiB of names"))?;
+        // A Unicode path field may hold a name of 65,530 bytes, CP437 may treble 65,535: the longest
+        // names of all are past every limit of a filesystem.
+        let Ok(path_len) = u16::try_from(checked.as_bytes().len()) else {
+            let reason = NameError::TooLong(checked.as_bytes().len());
+            self.rejected.push(Rejected {
+                name: raw.as_ref().to_vec(),
+                reason,
+            });
+            return Ok(());
+        };
+        if self.records.len() >= EntryId::LIMIT {
+            return Err(too_large("4,294,967,294 entries"));
+        }
+        let (kind, permissions) = attributes::kind_and_permissions(record);
+        self.paths.extend_from_slice(checked.as_bytes());
+        self.records.push(Record {
+            header_offset: record.local_header_offset(),
+            compressed_size: record.compressed_size_hint(),
+            declared_size: record.uncompressed_size_hint(),
+            mtime: attributes::mtime(record),
+            crc: record.crc32(),
+            path_start,
+            path_len,
+            permissions,
+            method: record.compression_method().as_u16(),
+            kind,
+            encrypted: record.flags().is_encrypted(),
+        });
+        Ok(())
+    }
+}
+
+type Located<'a> = ZipArchive<Positioned<'a>>;
+
+/// Finds the end record. The signature may also stand in a comment, or in bytes behind the archive:
+/// the first candidate from the end whose comment ends with the file and whose directory begins with
+/// an entry is it; failing that, the first whose directory begins with an entry.
+fn locate<'a>(
+    path: &Path,
+    source: &'a dyn ReadAt,
+    size: u64,
+    buffer: &mut [u8],
+) -> Result<Located<'a>, ArchiveError> {
+    let mut end = size;
+    let mut second_best = None;
+    for _ in 0..MAX_CANDIDATES {
+        let searched = size - end;
+        let locator = ZipLocator::new().max_search_space(SEARCH_BYTES.saturating_sub(searched));
+        let candidate_offset = match locator.locate_in_reader(Positioned(source), buffer, end) {
+            Ok(archive) => {
+                let at = archive.eocd_offset();
+                if begins_with_an_entry(&archive, buffer) {
+                    if archive.end_offset() == size {
+                        return Ok(archive);
+                    }
+                    second_best.get_or_insert(archive);
+                }
+                at
+            }
+            Err((_, e)) => match (e.eocd_offset(), e.kind()) {
+                (Some(at), _) => at,
+                (None, ErrorKind::IO(io)) => {
+                    return Err(ArchiveError::Open {
+                        path: path.to_owned(),
+                        source: std::io::Error::new(io.kind(), io.to_string()),
+                    });
+                }
+                (None, _) => break,
+            },
+        };
+        // An earlier signature may still end inside the four bytes of this one.
+        end = candidate_offset.saturating_add(3).min(end.saturating_sub(1));
+        if end < END_SIZE as u64 || size - end >= SEARCH_BYTES {
+            break;
+        }
+    }
+    second_best.ok_or_else(|| not_a_zip(path, source, size))
+}
+
+fn begins_with_an_entry(archive: &Located<'_>, buffer: &mut [u8]) -> bool {
+    match archive.entries(buffer).next_entry() {
+        Ok(Some(_)) => true,
+        Ok(None) => archive.entries_hint() == 0,
+        Err(_) => false,
+    }
+}
+
+/// `rawzip` does not show the disk numbers of the end record (APPNOTE 4.3.16).
+fn refuse_split(path: &Path, source: &dyn ReadAt, end_offset: u64) -> Result<(), ArchiveError> {
+    let mut end = [0; END_SIZE];
+    let read = source.read_full_at(&mut end, end_offset);
+    let field = |at: usize| u16::from_le_bytes([end[at], end[at + 1]]);
+    match read {
+        Ok(END_SIZE) if field(4) != 0 && field(4) != u16::MAX && field(8) != field(10) => {
+            Err(ArchiveError::Split {
+                path: path.to_owned(),
+                part: u32::from(field(4)) + 1,
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Says what the file is instead.
+fn not_a_zip(path: &Path, source: &dyn ReadAt, size: u64) -> ArchiveError {
+    let mut head = [0; 8];
+    let read = source.read_full_at(&mut head, 0).unwrap_or(0);
+    let path = path.to_owned();
+    let found = match &head[..read] {
+        [b'P', b'K', 1..=8, 1..=8, ..] => return ArchiveError::Truncated { path, size },
+        [0x1f, 0x8b, ..] => "it begins like a gzip file".to_owned(),
+        [b'B', b'Z', b'h', ..] => "it begins like a bzip2 file".to_owned(),
+        [0xfd, b'7', b'z', b'X', b'Z', ..] => "it begins like an xz file".to_owned(),
+        [b'7', b'z', 0xbc, 0xaf, ..] => "it begins like a 7z archive".to_owned(),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => "it begins like a zstd file".to_owned(),
+        [0x7f, b'E', b'L', b'F', ..] => "it is an ELF program".to_owned(),
+        [b'<', ..] => "it begins like an HTML or XML page: a failed download?".to_owned(),
+        [b'{', ..] => "it begins like JSON: a failed download?".to_owned(),
+        bytes => format!("it begins with \"{}\"", bytes.escape_ascii()),
+    };
+    ArchiveError::NotZip { path, found }
+}

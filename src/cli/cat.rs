@@ -1,0 +1,65 @@
+//! `optfs cat`: the bytes of files in the merged tree.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::failure::{Class, Failure};
+use super::layers::StackArgs;
+use super::stack_view::View;
+use super::terminal::{Out, print};
+use crate::fs::{FsError, Ino, MAX_READ_BYTES};
+
+/// Write files of the merged tree to standard output
+#[derive(Args)]
+pub(super) struct CatArgs {
+    #[command(flatten)]
+    stack: StackArgs,
+    /// Paths in the tree, from its root; /opt in front is allowed (can be repeated)
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
+pub(super) fn run(args: &CatArgs) -> Result<ExitCode, Failure> {
+    let view = View::open(&args.stack)?;
+    print(|out| {
+        let mut code = ExitCode::SUCCESS;
+        for path in &args.paths {
+            let copied = view.find(path).and_then(|ino| {
+                copy(&view, ino, out)?
+                    .map_err(|e| Failure::new(Class::Trouble, format_args!("{}: {e}", path.display())))
+            });
+            match copied {
+                Ok(()) => {}
+                Err(failure) if failure.is_broken_pipe() => return Err(failure),
+                Err(failure) => {
+                    out.flush()?;
+                    code = failure.report();
+                }
+            }
+        }
+        Ok(code)
+    })
+}
+
+/// Copies a file piece by piece; the outer error is of writing, the inner one of reading.
+fn copy(view: &View, ino: Ino, out: &mut Out) -> Result<Result<(), FsError>, Failure> {
+    let mut offset = 0;
+    loop {
+        let written = view
+            .fs
+            .read(ino, offset, MAX_READ_BYTES, |bytes| -> io::Result<usize> {
+                out.write_all(bytes)?;
+                Ok(bytes.len())
+            });
+        match written {
+            Err(e) => return Ok(Err(e)),
+            Ok(written) => match written? {
+                0 => return Ok(Ok(())),
+                n => offset += n as u64,
+            },
+        }
+    }
+}

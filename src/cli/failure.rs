@@ -1,0 +1,138 @@
+//! How a command fails: one message, what to do next, and the exit status that says which kind it was.
+
+use std::fmt::Display;
+use std::io;
+use std::process::ExitCode;
+
+use crate::archive::ArchiveError;
+use crate::fuse::{AttachError, MountsError, SessionError, UnmountError};
+use crate::stack::StackError;
+
+/// What stops a command.
+#[derive(Debug)]
+pub(super) struct Failure {
+    message: String,
+    hint: Option<String>,
+    class: Class,
+    broken_pipe: bool,
+}
+
+/// The documented exit statuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    /// 1: the answer is no. What was asked for is not there.
+    No = 1,
+    /// 2: the words make no sense together.
+    Usage = 2,
+    /// 3: a layer cannot be used.
+    Layer = 3,
+    /// 4: the mount point cannot be used.
+    MountPoint = 4,
+    /// 5: FUSE or namespaces are not to be had.
+    Unavailable = 5,
+    /// 6: anything else.
+    Trouble = 6,
+}
+
+impl Failure {
+    pub(super) fn new(class: Class, message: impl Display) -> Failure {
+        Failure {
+            message: message.to_string(),
+            hint: None,
+            class,
+            broken_pipe: false,
+        }
+    }
+
+    /// Adds what the user can do next.
+    pub(super) fn hint(mut self, hint: impl Display) -> Failure {
+        self.hint = Some(hint.to_string());
+        self
+    }
+
+    fn maybe_hint(self, hint: Option<&'static str>) -> Failure {
+        match hint {
+            Some(hint) => self.hint(hint),
+            None => self,
+        }
+    }
+
+    /// Whether it is only that nobody reads the output any more.
+    pub(super) fn is_broken_pipe(&self) -> bool {
+        self.broken_pipe
+    }
+
+    /// Message and hint, as they are printed.
+    pub(super) fn text(&self) -> String {
+        match &self.hint {
+            Some(hint) => format!("optfs: {}\n  hint: {hint}", self.message),
+            None => format!("optfs: {}", self.message),
+        }
+    }
+
+    /// Prints the failure and gives its exit status.
+    pub(super) fn report(self) -> ExitCode {
+        eprintln!("{}", self.text());
+        ExitCode::from(self.class as u8)
+    }
+}
+
+impl From<ArchiveError> for Failure {
+    fn from(error: ArchiveError) -> Failure {
+        Failure::new(Class::Layer, &error).maybe_hint(error.hint())
+    }
+}
+
+impl From<StackError> for Failure {
+    fn from(error: StackError) -> Failure {
+        Failure::new(Class::Layer, error)
+    }
+}
+
+impl From<AttachError> for Failure {
+    fn from(error: AttachError) -> Failure {
+        let class = match &error {
+            AttachError::Mount { .. } => Class::MountPoint,
+            AttachError::DeviceMissing
+            | AttachError::DeviceForbidden(_)
+            | AttachError::HelperMissing
+            | AttachError::Helper(_) => Class::Unavailable,
+        };
+        Failure::new(class, &error).maybe_hint(error.hint())
+    }
+}
+
+impl From<SessionError> for Failure {
+    fn from(error: SessionError) -> Failure {
+        Failure::new(Class::Unavailable, error)
+    }
+}
+
+impl From<MountsError> for Failure {
+    fn from(error: MountsError) -> Failure {
+        Failure::new(Class::Trouble, error)
+    }
+}
+
+impl From<UnmountError> for Failure {
+    fn from(error: UnmountError) -> Failure {
+        let failure = Failure::new(Class::MountPoint, &error);
+        match &error {
+            UnmountError::Busy(mountpoint) => failure.hint(format_args!(
+                "'fuser -vm {0}' shows who uses it; 'optfs umount --lazy {0}' lets them finish",
+                mountpoint.display()
+            )),
+            UnmountError::Refused { .. } => failure,
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        let broken_pipe = error.kind() == io::ErrorKind::BrokenPipe;
+        Failure {
+            broken_pipe,
+            ..Failure::new(Class::Trouble, error)
+        }
+    }
+}

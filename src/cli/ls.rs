@@ -1,0 +1,171 @@
+//! `optfs ls`: names in the merged tree, with the layer of each on request.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::failure::{Class, Failure};
+use super::layers::StackArgs;
+use super::stack_view::{View, below_home, mode_text, or_root, time_text};
+use super::terminal::{Out, print};
+use crate::fs::{Attr, Ino, Kind};
+
+/// List directories of the merged tree
+#[derive(Args)]
+pub(super) struct LsArgs {
+    #[command(flatten)]
+    stack: StackArgs,
+    /// Mode, size, time (UTC) and the layer that provides each name
+    #[arg(short = 'l', long = "long")]
+    long: bool,
+    /// With everything below
+    #[arg(short = 'R', long)]
+    recursive: bool,
+    /// One JSON object a line
+    #[arg(long, conflicts_with = "long")]
+    json: bool,
+    /// Paths in the tree, from its root; /opt in front is allowed (can be repeated) [default: /]
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
+pub(super) fn run(args: &LsArgs) -> Result<ExitCode, Failure> {
+    let view = View::open(&args.stack)?;
+    print(|out| {
+        let mut listing = Listing {
+            args,
+            view: &view,
+            out,
+        };
+        let paths = or_root(&args.paths);
+        let mut code = ExitCode::SUCCESS;
+        for path in &paths {
+            match listing.argument(path, paths.len() > 1 || args.recursive) {
+                Ok(()) => {}
+                Err(failure) if failure.is_broken_pipe() => return Err(failure),
+                // The other paths are listed all the same.
+                Err(failure) => {
+                    listing.out.flush()?;
+                    code = failure.report();
+                }
+            }
+        }
+        Ok(code)
+    })
+}
+
+struct Listing<'a> {
+    args: &'a LsArgs,
+    view: &'a View,
+    out: &'a mut Out,
+}
+
+impl Listing<'_> {
+    fn argument(&mut self, path: &Path, with_heading: bool) -> Result<(), Failure> {
+        let itself = self.view.find_itself(path)?;
+        let attr = self.view.attr(itself)?;
+        let name = below_home(path);
+        // As ls does: a link to a directory is listed as the directory, unless its own line is wanted.
+        let directory = match attr.kind {
+            Kind::Directory => itself,
+            Kind::Symlink if !self.args.long => self.view.find(path)?,
+            _ => return self.line(&attr, &name),
+        };
+        if self.view.attr(directory)?.kind != Kind::Directory {
+            return self.line(&attr, &name);
+        }
+        let shown = if name.iter().all(|&b| b == b'/') {
+            b".".to_vec()
+        } else {
+            name
+        };
+        self.directory(directory, &shown, with_heading)
+    }
+
+    fn directory(&mut self, top: Ino, name: &[u8], with_heading: bool) -> Result<(), Failure> {
+        let mut waiting = vec![(top, name.to_vec())];
+        let mut first = true;
+        while let Some((directory, path)) = waiting.pop() {
+            if with_heading && !self.args.json {
+                if !first {
+                    writeln!(self.out)?;
+                }
+                self.out.name(&path)?;
+                writeln!(self.out, ":")?;
+            }
+            first = false;
+            let mut below = Vec::new();
+            let entries = self
+                .view
+                .fs
+                .readdir(directory, 0)
+                .map_err(|e| Failure::new(Class::Trouble, e))?;
+            for entry in entries.skip(2) {
+                let attr = self.view.attr(entry.ino)?;
+                let child = [path.as_slice(), b"/", entry.name].concat();
+                match self.args.json {
+                    true => self.line(&attr, child.strip_prefix(b"./").unwrap_or(&child))?,
+                    false => self.line(&attr, entry.name)?,
+                }
+                if self.args.recursive && attr.kind == Kind::Directory {
+                    below.push((entry.ino, child));
+                }
+            }
+            waiting.extend(below.into_iter().rev());
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, attr: &Attr, name: &[u8]) -> Result<(), Failure> {
+        if self.args.json {
+            let object = self.object(attr, name)?;
+            writeln!(self.out, "{object}")?;
+            return Ok(());
+        }
+        if self.args.long {
+            let (mode, time) = (mode_text(attr), time_text(attr.mtime.seconds));
+            write!(self.out, "{mode} {:>11} {time}  ", attr.size)?;
+            let layer = self.view.layer_name(self.view.provider(attr.ino)?);
+            self.out.dim(&format!("{layer:<20}"))?;
+            write!(self.out, "  ")?;
+        }
+        self.out.name(name)?;
+        if self.args.long && attr.kind == Kind::Symlink {
+            write!(self.out, " -> ")?;
+            match self.view.fs.readlink(attr.ino) {
+                Ok(target) => self.out.name(&target)?,
+                Err(e) => write!(self.out, "? ({e})")?,
+            }
+        }
+        Ok(writeln!(self.out)?)
+    }
+
+    fn object(&self, attr: &Attr, name: &[u8]) -> Result<Value, Failure> {
+        let layer = self.view.stack().layer(self.view.provider(attr.ino)?);
+        let mut object = json!({
+            "path": String::from_utf8_lossy(name),
+            "type": kind_word(attr.kind),
+            "mode": format!("{:04o}", attr.mode),
+            "size": attr.size,
+            "mtime": attr.mtime.seconds,
+            "layer": layer.path().to_string_lossy(),
+        });
+        if attr.kind == Kind::Symlink {
+            let target = self.view.fs.readlink(attr.ino).ok();
+            object["target"] = json!(target.map(|t| String::from_utf8_lossy(&t).into_owned()));
+        }
+        Ok(object)
+    }
+}
+
+/// A kind as JSON says it.
+pub(super) fn kind_word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Directory => "directory",
+        Kind::File => "file",
+        Kind::Symlink => "symlink",
+    }
+}

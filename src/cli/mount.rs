@@ -1,0 +1,247 @@
+//! `optfs mount`: checks the mount point, opens the layers, mounts, and serves from the background.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::Arc;
+
+use clap::Args;
+use log::{info, warn};
+use nix::errno::Errno;
+use nix::unistd::{getegid, geteuid, setsid};
+
+use super::failure::{Class, Failure};
+use super::layers::{self, StackArgs};
+use super::mount_options::{self, MountOptions};
+use super::{logging, size, umount};
+use crate::fs::{Fs, Options};
+use crate::fuse::{AttachOptions, Mount, SessionOptions, attach, serve_until_signalled, unmount};
+
+/// What the background process says on its standard output once the mount answers.
+const READY: &[u8] = b"ready\n";
+
+/// Mount layers, first to last, on a directory: the last wins
+///
+/// The order is Lambda's: the last layer named wins. It is the reverse of overlayfs's lowerdir.
+/// The command returns once the mount answers; the mount is served from the background until
+/// 'optfs umount MOUNTPOINT' (or umount, or fusermount3 -u).
+#[derive(Args)]
+#[command(override_usage = "optfs mount [OPTIONS] LAYER.zip... MOUNTPOINT\n       \
+                            optfs mount [OPTIONS] --stack FILE MOUNTPOINT")]
+pub(super) struct MountArgs {
+    /// Layer zips, first to last, and at the end the directory to mount on
+    #[arg(
+        required = true,
+        value_name = "LAYER.zip... MOUNTPOINT",
+        hide_possible_values = true
+    )]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    stack: StackArgs,
+    /// Serve in the foreground; Ctrl-C unmounts
+    #[arg(short, long)]
+    foreground: bool,
+    /// Foreground, and log each request
+    #[arg(short, long)]
+    debug: bool,
+    /// Let other users look inside [default: only when root mounts]
+    #[arg(long)]
+    allow_other: bool,
+    /// Owner of all files [default: who mounts]
+    #[arg(long, value_name = "UID")]
+    uid: Option<u32>,
+    /// Group of all files [default: the group of who mounts]
+    #[arg(long, value_name = "GID")]
+    gid: Option<u32>,
+    /// Most inflated bytes that are kept in memory
+    #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = size::parse)]
+    cache_size: u64,
+    /// Threads that answer requests [default: one a core, 8 at most]
+    #[arg(long, value_name = "N", value_parser = mount_options::threads)]
+    threads: Option<usize>,
+    /// Unmount when the serving process dies, however it does
+    #[arg(long)]
+    auto_unmount: bool,
+    /// Mount options as in fstab: allow_other, uid=, gid=, umask=, fmask=, dmask=, noexec, fsname=,
+    /// max_read=, auto_unmount, debug, layers=A.zip:B.zip, cachesize=, threads= (can be repeated)
+    #[arg(short, long = "options", value_name = "LIST")]
+    options: Vec<String>,
+    /// This process is the background one
+    #[arg(long, hide = true)]
+    in_background: bool,
+}
+
+pub(super) fn run(args: MountArgs) -> Result<ExitCode, Failure> {
+    let options = mount_options::parse(args.options.iter().map(String::as_str))
+        .map_err(|why| Failure::new(Class::Usage, why))?;
+    let foreground = args.foreground || args.debug || options.debug;
+    let (plain, mountpoint) = split_off_mountpoint(&args.paths)?;
+    let mut paths = options.layers.clone();
+    paths.extend_from_slice(plain);
+    let paths = args.stack.paths(&paths)?;
+    let mountpoint = check_mountpoint(mountpoint)?;
+    if args.in_background || foreground {
+        return serve(&args, &options, &paths, &mountpoint);
+    }
+    send_to_background(&mountpoint)
+}
+
+fn split_off_mountpoint(paths: &[PathBuf]) -> Result<(&[PathBuf], &Path), Failure> {
+    let Some((mountpoint, layers)) = paths.split_last() else {
+        return Err(Failure::new(Class::Usage, "no mount point is named"));
+    };
+    if mountpoint.is_file() {
+        let message = format!(
+            "{}: a file, and the last argument is where to mount",
+            mountpoint.display()
+        );
+        return Err(Failure::new(Class::MountPoint, message)
+            .hint("end the command with a directory: optfs mount LAYER.zip... MOUNTPOINT"));
+    }
+    Ok((layers, mountpoint))
+}
+
+/// A directory on which nothing of optfs stands. A mount whose daemon was killed is cleared away.
+fn check_mountpoint(named: &Path) -> Result<PathBuf, Failure> {
+    let refuse = |why: String| Failure::new(Class::MountPoint, format_args!("{}: {why}", named.display()));
+    if let Some(mount) = umount::find(named)?.filter(Mount::is_optfs) {
+        if !mount.is_dead() {
+            let what = format!("already a mount of optfs ({})", mount.source.to_string_lossy());
+            return Err(refuse(what).hint(format_args!("first: optfs umount {}", named.display())));
+        }
+        warn!(
+            "{}: clearing a dead mount, whose process was killed",
+            mount.mountpoint.display()
+        );
+        unmount(&mount.mountpoint, true)?;
+        return check_mountpoint(named);
+    }
+    match fs::metadata(named) {
+        Ok(meta) if meta.is_dir() => Ok(named.canonicalize()?),
+        Ok(_) => Err(refuse("not a directory".to_owned())),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            Err(refuse("the mount point does not exist".to_owned())
+                .hint(format_args!("make it: mkdir -p {}", named.display())))
+        }
+        Err(e) if e.raw_os_error() == Some(Errno::ENOTCONN as i32) => {
+            Err(refuse("a dead mount of another filesystem".to_owned()).hint("take it away: fusermount3 -uz"))
+        }
+        Err(e) => Err(refuse(e.to_string())),
+    }
+}
+
+fn serve(
+    args: &MountArgs,
+    options: &MountOptions,
+    paths: &[PathBuf],
+    mountpoint: &Path,
+) -> Result<ExitCode, Failure> {
+    let stack = layers::open(paths)?;
+    let is_root = geteuid().is_root();
+    let shown = Options {
+        cache_capacity_bytes: options.cache_bytes.unwrap_or(args.cache_size),
+        uid: args.uid.or(options.uid).unwrap_or(geteuid().as_raw()),
+        gid: args.gid.or(options.gid).unwrap_or(getegid().as_raw()),
+        file_mask: options.file_mask,
+        directory_mask: options.directory_mask,
+    };
+    let attach_options = AttachOptions {
+        source: options.source.clone().unwrap_or_else(|| source_of(paths)),
+        // As a function's own user reads /opt, so may anybody when root mounts.
+        allow_other: is_root || args.allow_other || options.allow_other,
+        exec: !options.noexec,
+        max_read_bytes: options.max_read_bytes,
+    };
+    let fs = Arc::new(Fs::new(Arc::new(stack), shown));
+    let threads = args.threads.or(options.threads);
+    let session = threads.map_or_else(SessionOptions::default, |threads| SessionOptions { threads });
+    let device = attach(mountpoint, &attach_options)?;
+    let guard = match args.auto_unmount || options.auto_unmount {
+        true => Some(super::guard::begin(mountpoint)?),
+        false => None,
+    };
+    let ready = || {
+        info!("{} is mounted", mountpoint.display());
+        if args.in_background {
+            say_ready_and_let_go();
+        }
+    };
+    let result = serve_until_signalled(fs, device, mountpoint, session, ready);
+    if result.is_err() {
+        // Whoever fails to serve leaves no mount behind.
+        let _ = unmount(mountpoint, true);
+    }
+    drop(guard);
+    result?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The layers as /proc/mounts shows them.
+fn source_of(paths: &[PathBuf]) -> String {
+    let names = paths
+        .iter()
+        .map(|path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy());
+    // Line breaks would be legal, and unreadable.
+    names
+        .collect::<Vec<_>>()
+        .join(":")
+        .replace(|c: char| c.is_control(), "?")
+}
+
+/// Starts this program again, behind the terminal, and waits until its mount answers. Its messages
+/// come out on our standard error, its failure becomes ours.
+fn send_to_background(mountpoint: &Path) -> Result<ExitCode, Failure> {
+    let mut args: Vec<_> = std::env::args_os().skip(1).collect();
+    // The only words that can stand before the verb are flags.
+    let verb = args.iter().position(|arg| arg == "mount").map_or(0, |at| at + 1);
+    args.insert(verb, "--in-background".into());
+    let mut child = Command::new("/proc/self/exe")
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|e| {
+            Failure::new(
+                Class::Trouble,
+                format_args!("starting the background process: {e}"),
+            )
+        })?;
+    let mut said = Vec::new();
+    if let Some(mut stdout) = child.stdout.take() {
+        stdout.read_to_end(&mut said)?;
+    }
+    if said == READY {
+        // The first answer: from here on nobody waits for anything.
+        return match fs::metadata(mountpoint) {
+            Ok(_) => Ok(ExitCode::SUCCESS),
+            Err(e) => Err(Failure::new(
+                Class::Trouble,
+                format_args!("{}: {e}", mountpoint.display()),
+            )),
+        };
+    }
+    match child.wait()?.code() {
+        Some(code) => Ok(ExitCode::from(u8::try_from(code).unwrap_or(Class::Trouble as u8))),
+        None => Err(Failure::new(
+            Class::Trouble,
+            "the background process was killed before it was ready",
+        )),
+    }
+}
+
+/// Tells who waits, and lets go of terminal, standard output and standard error.
+fn say_ready_and_let_go() {
+    // A session of its own: the terminal's signals are not for us any more.
+    let _ = setsid();
+    logging::go_to_background();
+    let _ = io::stdout().write_all(READY).and_then(|()| io::stdout().flush());
+    if let Ok(null) = fs::OpenOptions::new().read(true).write(true).open("/dev/null") {
+        let null = OwnedFd::from(null);
+        let _ = nix::unistd::dup2_stdout(&null);
+        let _ = nix::unistd::dup2_stderr(&null);
+    }
+    // The directory it was started in may have to go away.
+    let _ = std::env::set_current_dir("/");
+}

@@ -1,0 +1,142 @@
+//! What the verbs that look into a stack share: the stack as a filesystem, and paths as people type
+//! them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::failure::{Class, Failure};
+use super::layers::StackArgs;
+use super::terminal::printable;
+use crate::fs::{Attr, Fs, Ino, Options, WalkError};
+use crate::stack::{LayerIdx, Stack};
+
+/// A stack opened for a question.
+pub(super) struct View {
+    pub(super) fs: Fs,
+}
+
+impl View {
+    pub(super) fn open(args: &StackArgs) -> Result<View, Failure> {
+        let stack = Arc::new(args.open()?);
+        Ok(View {
+            fs: Fs::new(stack, Options::default()),
+        })
+    }
+
+    pub(super) fn stack(&self) -> &Stack {
+        self.fs.stack()
+    }
+
+    /// The inode that a path leads to, links followed.
+    pub(super) fn find(&self, path: &Path) -> Result<Ino, Failure> {
+        self.walk(path, true)
+    }
+
+    /// Like [`View::find`], but a link at the end stands for itself.
+    pub(super) fn find_itself(&self, path: &Path) -> Result<Ino, Failure> {
+        self.walk(path, false)
+    }
+
+    fn walk(&self, path: &Path, follow: bool) -> Result<Ino, Failure> {
+        let inside = below_home(path);
+        let walked = self.fs.walk(&inside, follow);
+        walked.map_err(|error| {
+            let class = match error {
+                WalkError::NotFound | WalkError::NotADirectory => Class::No,
+                WalkError::Loop | WalkError::Outside(_) | WalkError::Damaged(_) => Class::Trouble,
+            };
+            Failure::new(class, format_args!("{}: {error}", path.display()))
+        })
+    }
+
+    pub(super) fn attr(&self, ino: Ino) -> Result<Attr, Failure> {
+        self.fs.getattr(ino).map_err(|e| Failure::new(Class::Trouble, e))
+    }
+
+    /// The layer that an inode comes from.
+    pub(super) fn provider(&self, ino: Ino) -> Result<LayerIdx, Failure> {
+        let node = self.fs.node(ino).map_err(|e| Failure::new(Class::Trouble, e))?;
+        Ok(self.stack().provider(node))
+    }
+
+    /// A layer as people call it: the name of its file.
+    pub(super) fn layer_name(&self, layer: LayerIdx) -> String {
+        let path = self.stack().layer(layer).path();
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        printable(name.as_encoded_bytes()).into_owned()
+    }
+}
+
+/// A path in the tree, from its root: people copy paths of a running function, which begin with /opt.
+pub(super) fn below_home(path: &Path) -> Vec<u8> {
+    let below = path.strip_prefix("/opt").unwrap_or(path);
+    below.as_os_str().as_encoded_bytes().to_vec()
+}
+
+/// No path means the root.
+pub(super) fn or_root(paths: &[PathBuf]) -> Vec<PathBuf> {
+    if paths.is_empty() {
+        vec![PathBuf::from("/")]
+    } else {
+        paths.to_vec()
+    }
+}
+
+/// Permission bits and kind as `ls -l` writes them.
+pub(super) fn mode_text(attr: &Attr) -> String {
+    use crate::fs::Kind;
+    let kind = match attr.kind {
+        Kind::Directory => 'd',
+        Kind::File => '-',
+        Kind::Symlink => 'l',
+    };
+    let bit = |shift: u16, c: char| if attr.mode >> shift & 1 == 1 { c } else { '-' };
+    let bits = (0..9).map(|i| bit(8 - i, ['r', 'w', 'x'][usize::from(i % 3)]));
+    std::iter::once(kind).chain(bits).collect()
+}
+
+/// A time in UTC, as `date -u '+%F %T'` writes it.
+pub(super) fn time_text(seconds: i64) -> String {
+    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    let (year, month, day) = civil(days);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+}
+
+/// The Gregorian date of a day counted from 1970-01-01. Years begin in March here, so that the leap day
+/// is the last one; 400 years are 146,097 days.
+fn civil(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_those_of_the_calendar() {
+        for (seconds, text) in [
+            (0, "1970-01-01 00:00:00"),
+            (-1, "1969-12-31 23:59:59"),
+            (951_782_400, "2000-02-29 00:00:00"),
+            (1_795_219_199, "2026-11-20 23:59:59"),
+            (4_354_819_198, "2107-12-31 23:59:58"),
+        ] {
+            assert_eq!(time_text(seconds), text);
+        }
+    }
+
+    #[test]
+    fn a_path_copied_from_a_function_is_understood() {
+        assert_eq!(below_home(Path::new("/opt/python/x.py")), b"python/x.py");
+        assert_eq!(below_home(Path::new("/optional")), b"/optional");
+        assert_eq!(below_home(Path::new("python/x.py")), b"python/x.py");
+    }
+}

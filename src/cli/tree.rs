@@ -1,0 +1,109 @@
+//! `optfs tree`: the merged tree as a drawing, with the layer of each name.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::failure::{Class, Failure};
+use super::layers::StackArgs;
+use super::stack_view::View;
+use super::terminal::{Out, print};
+use crate::fs::{Ino, Kind};
+
+/// Draw the merged tree, with the layer that provides each name
+#[derive(Args)]
+pub(super) struct TreeArgs {
+    #[command(flatten)]
+    stack: StackArgs,
+    /// Levels to draw [default: all]
+    #[arg(short = 'L', long, value_name = "LEVELS")]
+    depth: Option<usize>,
+    /// Where to begin; /opt in front is allowed
+    #[arg(default_value = "/", value_name = "PATH")]
+    path: PathBuf,
+}
+
+/// What is left to draw of one directory.
+struct Level {
+    entries: std::vec::IntoIter<(Vec<u8>, Ino, Kind)>,
+}
+
+pub(super) fn run(args: &TreeArgs) -> Result<ExitCode, Failure> {
+    let view = View::open(&args.stack)?;
+    let top = view.find(&args.path)?;
+    print(|out| {
+        out.bold(&args.path.to_string_lossy())?;
+        writeln!(out)?;
+        let (mut directories, mut files) = (0u64, 0u64);
+        let mut levels = vec![Level {
+            entries: entries(&view, top)?,
+        }];
+        while let Some(level) = levels.last_mut() {
+            let Some((name, ino, kind)) = level.entries.next() else {
+                levels.pop();
+                continue;
+            };
+            draw(&view, out, &levels, &name, ino, kind)?;
+            match kind {
+                Kind::Directory => {
+                    directories += 1;
+                    if args.depth.is_none_or(|depth| levels.len() < depth) {
+                        levels.push(Level {
+                            entries: entries(&view, ino)?,
+                        });
+                    }
+                }
+                Kind::File | Kind::Symlink => files += 1,
+            }
+        }
+        writeln!(out, "\n{directories} directories, {files} files")?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn entries(view: &View, directory: Ino) -> Result<std::vec::IntoIter<(Vec<u8>, Ino, Kind)>, Failure> {
+    let entries = view
+        .fs
+        .readdir(directory, 0)
+        .map_err(|e| Failure::new(Class::Trouble, e))?;
+    let owned: Vec<_> = entries
+        .skip(2)
+        .map(|e| (e.name.to_vec(), e.ino, e.kind))
+        .collect();
+    Ok(owned.into_iter())
+}
+
+fn draw(
+    view: &View,
+    out: &mut Out,
+    levels: &[Level],
+    name: &[u8],
+    ino: Ino,
+    kind: Kind,
+) -> Result<(), Failure> {
+    let Some((last, above)) = levels.split_last() else {
+        return Ok(());
+    };
+    for level in above {
+        out.dim(if level.entries.len() > 0 { "│   " } else { "    " })?;
+    }
+    out.dim(if last.entries.len() > 0 {
+        "├── "
+    } else {
+        "└── "
+    })?;
+    out.name(name)?;
+    if kind == Kind::Symlink
+        && let Ok(target) = view.fs.readlink(ino)
+    {
+        write!(out, " -> ")?;
+        out.name(&target)?;
+    }
+    if kind != Kind::Directory {
+        let layer = view.layer_name(view.provider(ino)?);
+        out.dim(&format!("  [{layer}]"))?;
+    }
+    Ok(writeln!(out)?)
+}

@@ -1,0 +1,170 @@
+//! The mount table: which optfs mounts there are, which of them are dead, and unmounting.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nix::errno::Errno;
+use nix::mount::{MntFlags, umount2};
+use thiserror::Error;
+
+use super::attach::FILESYSTEM_TYPE;
+
+/// One line of the mount table (proc(5), /proc/PID/mountinfo).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// Where it is mounted.
+    pub mountpoint: PathBuf,
+    /// The filesystem's type, with its subtype.
+    pub filesystem: String,
+    /// What is mounted, as the filesystem calls it.
+    pub source: OsString,
+}
+
+/// The mount table cannot be read.
+#[derive(Debug, Error)]
+#[error("/proc/self/mountinfo: {0}")]
+pub struct MountsError(#[from] io::Error);
+
+/// Why a mount cannot be taken away.
+#[derive(Debug, Error)]
+pub enum UnmountError {
+    /// Somebody has a file of it open, or stands in it.
+    #[error("{}: the mount is in use", .0.display())]
+    Busy(PathBuf),
+    /// Not ours to take away.
+    #[error("{}: {source}", mountpoint.display())]
+    Refused {
+        /// Which.
+        mountpoint: PathBuf,
+        /// What the kernel or the helper said.
+        source: io::Error,
+    },
+}
+
+impl Mount {
+    /// Whether optfs made it.
+    pub fn is_optfs(&self) -> bool {
+        self.filesystem == FILESYSTEM_TYPE
+    }
+
+    /// Whether nobody serves it any more: its daemon was killed.
+    pub fn is_dead(&self) -> bool {
+        let answer = fs::metadata(&self.mountpoint);
+        answer.is_err_and(|e| e.raw_os_error() == Some(Errno::ENOTCONN as i32))
+    }
+}
+
+/// All mounts that this process sees, in the order in which they were made.
+pub fn mounts() -> Result<Vec<Mount>, MountsError> {
+    Ok(parse(&fs::read("/proc/self/mountinfo")?))
+}
+
+/// Takes a mount away: at once, or with `lazy` out of sight now and away when its last user is gone.
+///
+/// # Errors
+/// [`UnmountError::Busy`] when it is in use and `lazy` is not given.
+pub fn unmount(mountpoint: &Path, lazy: bool) -> Result<(), UnmountError> {
+    let flags = if lazy {
+        MntFlags::MNT_DETACH
+    } else {
+        MntFlags::empty()
+    } | MntFlags::UMOUNT_NOFOLLOW;
+    match umount2(mountpoint, flags) {
+        Ok(()) => Ok(()),
+        Err(Errno::EBUSY) => Err(UnmountError::Busy(mountpoint.to_owned())),
+        Err(Errno::EPERM) => unmount_through_helper(mountpoint, lazy),
+        Err(errno) => Err(UnmountError::Refused {
+            mountpoint: mountpoint.to_owned(),
+            source: errno.into(),
+        }),
+    }
+}
+
+fn unmount_through_helper(mountpoint: &Path, lazy: bool) -> Result<(), UnmountError> {
+    let refused = |source| UnmountError::Refused {
+        mountpoint: mountpoint.to_owned(),
+        source,
+    };
+    let how: &[&str] = if lazy { &["-u", "-z", "--"] } else { &["-u", "--"] };
+    let output = Command::new("fusermount3")
+        .args(how)
+        .arg(mountpoint)
+        .output()
+        .map_err(refused)?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    match output.status.success() {
+        true => Ok(()),
+        false if said.contains("busy") => Err(UnmountError::Busy(mountpoint.to_owned())),
+        false => Err(refused(io::Error::other(said.trim().to_owned()))),
+    }
+}
+
+/// Fields are separated by spaces; optional ones end with a lone `-`, behind which type and source
+/// stand.
+fn parse(table: &[u8]) -> Vec<Mount> {
+    let line = |line: &[u8]| {
+        let mut fields = line.split(|&b| b == b' ');
+        let mountpoint = fields.nth(4)?;
+        let mut behind = fields.skip_while(|field| *field != b"-").skip(1);
+        let filesystem = String::from_utf8_lossy(behind.next()?).into_owned();
+        let source = OsString::from_vec(unescape(behind.next()?));
+        Some(Mount {
+            mountpoint: PathBuf::from(OsString::from_vec(unescape(mountpoint))),
+            filesystem,
+            source,
+        })
+    };
+    table.split(|&b| b == b'\n').filter_map(line).collect()
+}
+
+/// Space, tab, newline and backslash are written as three octal digits.
+fn unescape(field: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((&byte, behind)) = rest.split_first() {
+        rest = behind;
+        let octal = |digits: &[u8; 3]| {
+            let text = std::str::from_utf8(digits).ok()?;
+            u8::from_str_radix(text, 8).ok()
+        };
+        match (byte, behind.first_chunk::<3>().and_then(octal)) {
+            (b'\\', Some(escaped)) => {
+                plain.push(escaped);
+                rest = &behind[3..];
+            }
+            _ => plain.push(byte),
+        }
+    }
+    plain
+}
+
+/// The mount on a directory that is seen there: the one made last.
+pub(super) fn topmost<'a>(mounts: &'a [Mount], mountpoint: &Path) -> Option<&'a Mount> {
+    let same = |mount: &&Mount| mount.mountpoint.as_os_str().as_bytes() == mountpoint.as_os_str().as_bytes();
+    mounts.iter().rev().find(same)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_the_mount_table_is_understood() {
+        let table =
+            b"36 35 98:0 /mnt1 /mnt\\040two rw,noatime master:1 shared:2 - fuse.optfs a.zip:b\\134.zip ro\n\
+                      37 35 0:5 / /dev rw - devtmpfs udev rw\nshort line\n";
+        let mounts = parse(table);
+        assert_eq!(mounts.len(), 2);
+        assert_eq!(mounts[0].mountpoint, Path::new("/mnt two"));
+        assert_eq!(mounts[0].source, "a.zip:b\\.zip");
+        assert!(mounts[0].is_optfs() && !mounts[1].is_optfs());
+        assert_eq!(
+            topmost(&mounts, Path::new("/dev")).unwrap().filesystem,
+            "devtmpfs"
+        );
+    }
+}

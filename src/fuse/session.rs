@@ -1,0 +1,107 @@
+//! A session: one mount being served, from the kernel's first request to the last, and what signals do
+//! to it.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use log::{debug, info, warn};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use thiserror::Error;
+
+use super::mounts::{mounts, topmost, unmount};
+use super::transport;
+use crate::fs::Fs;
+
+/// How a mount is served.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionOptions {
+    /// Threads that answer requests, at least 1.
+    pub threads: usize,
+}
+
+impl Default for SessionOptions {
+    /// A thread for each core, eight at most: a thread more than there are cores is a chance more that
+    /// a request wakes a sleeping one.
+    fn default() -> Self {
+        SessionOptions {
+            threads: thread::available_parallelism().map_or(2, |cores| cores.get().min(8)),
+        }
+    }
+}
+
+/// Why a session could not begin, or ended before its time.
+#[derive(Debug, Error)]
+pub enum SessionError {
+    /// The kernel's greeting failed.
+    #[error("the kernel and optfs could not agree on FUSE: {0}")]
+    Handshake(io::Error),
+    /// Reading requests failed.
+    #[error("serving the mount failed: {0}")]
+    Serving(io::Error),
+    /// The signal handlers could not be installed.
+    #[error("signal handlers: {0}")]
+    Signals(io::Error),
+}
+
+/// Serves a mount until it is gone. `ready` is called when requests are being answered.
+pub fn serve(
+    fs: Arc<Fs>,
+    device: OwnedFd,
+    options: SessionOptions,
+    ready: impl FnOnce(),
+) -> Result<(), SessionError> {
+    let session = transport::begin(fs, device, options.threads).map_err(SessionError::Handshake)?;
+    ready();
+    session.run().map_err(SessionError::Serving)
+}
+
+/// Like [`serve`], for a mount that everybody sees: SIGINT, SIGTERM and SIGHUP take it out of sight and
+/// the session goes on until its last reader is done; a second signal ends it at once.
+pub fn serve_until_signalled(
+    fs: Arc<Fs>,
+    device: OwnedFd,
+    mountpoint: &Path,
+    options: SessionOptions,
+    ready: impl FnOnce(),
+) -> Result<(), SessionError> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(SessionError::Signals)?;
+    let handle = signals.handle();
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for (nth, signal) in signals.forever().enumerate() {
+                if nth > 0 {
+                    warn!("signal {signal} again: ending now, open files are lost");
+                    std::process::exit(128 + signal);
+                }
+                info!("signal {signal}: unmounting {}", mountpoint.display());
+                leave(mountpoint, &over);
+            }
+        });
+        let result = serve(fs, device, options, ready);
+        over.store(true, Ordering::Relaxed);
+        handle.close();
+        result
+    })
+}
+
+/// Takes our mount away, unless it went by itself and another one stands there now.
+fn leave(mountpoint: &Path, over: &AtomicBool) {
+    if over.load(Ordering::Relaxed) {
+        return;
+    }
+    let is_there = mounts().is_ok_and(|mounts| topmost(&mounts, mountpoint).is_some_and(|m| m.is_optfs()));
+    if !is_there {
+        debug!("{} is not mounted any more", mountpoint.display());
+        return;
+    }
+    match unmount(mountpoint, false).or_else(|_| unmount(mountpoint, true)) {
+        Ok(()) => {}
+        Err(e) => warn!("{e}"),
+    }
+}
