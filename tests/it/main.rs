@@ -6,4 +6,4 @@ mod support;
 // mod merge;
 mod model_unzip;
 // mod odd_zips;
-
+mod tidy;
