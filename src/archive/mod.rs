@@ -1,5 +1,209 @@
-//! One .zip: positioned reads, its entries, and inflating one entry or a range of one.
+//! One .zip: positioned reads, its entries (kind, size, mode, time, method, CRC), and the bytes of one
+//! entry, whole or by range.
+//!
+//! Knows nothing of other archives, of their order, of inode numbers or of caching.
 
+mod attributes;
 mod deflate;
+mod directory;
+mod error;
+mod member;
+mod method;
+mod name;
+mod source;
 
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use attributes::Mtime;
 pub use deflate::{Checkpoint, DeflateError, Inflater, Input};
+pub use error::{ArchiveError, EntryError};
+pub use member::Member;
+pub use method::{DecodeError, Method, decoder};
+pub use source::{ReadAt, Stamp};
+
+use crate::path::NameError;
+use directory::Directory;
+
+/// An open archive: its index in memory, its bytes read when asked for.
+pub struct Archive {
+    path: PathBuf,
+    source: Arc<dyn ReadAt>,
+    opened: Stamp,
+    directory: Directory,
+}
+
+/// One entry of one archive, by its place among the legal entries of the central directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryId(u32);
+
+/// What an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EntryKind {
+    /// Its name ends in a slash.
+    Directory,
+    /// Bytes.
+    File,
+    /// Its bytes are the target.
+    Symlink,
+}
+
+/// What the central directory says of an entry. The sizes are claims.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry<'a> {
+    /// The checked path, without leading or trailing slash.
+    pub path: &'a [u8],
+    /// What it is.
+    pub kind: EntryKind,
+    /// Permission bits, below 0o1000.
+    pub permissions: u16,
+    /// Last modification.
+    pub mtime: Mtime,
+    /// Declared size once decoded, in bytes.
+    pub declared_size: u64,
+    /// Declared size in the archive, in bytes.
+    pub compressed_size: u64,
+    /// CRC-32 of the decoded bytes.
+    pub crc: u32,
+    /// How it is compressed.
+    pub method: Method,
+    /// Whether it needs a password.
+    pub encrypted: bool,
+}
+
+/// An entry left out of the index because of its name.
+#[derive(Debug, Clone)]
+pub struct Rejected {
+    /// The name as it lies in the archive.
+    pub name: Vec<u8>,
+    /// Why no path can be made of it.
+    pub reason: NameError,
+}
+
+impl EntryId {
+    /// Entries that an archive may have: one number below 2³² stays free for "no entry".
+    pub(crate) const LIMIT: usize = u32::MAX as usize - 1;
+
+    /// The place in the index, from 0.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The entry at a place in the index; the place must be below [`Archive::len`].
+    pub fn from_index(index: usize) -> EntryId {
+        debug_assert!(index < EntryId::LIMIT);
+        EntryId(index as u32)
+    }
+}
+
+impl Archive {
+    /// Opens a zip and reads its central directory, nothing more.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is no whole zip; the message names the file.
+    pub fn open(path: &Path) -> Result<Archive, ArchiveError> {
+        let open = |source| ArchiveError::Open {
+            path: path.to_owned(),
+            source,
+        };
+        let file = File::open(path).map_err(open)?;
+        if file.metadata().map_err(open)?.is_dir() {
+            return Err(ArchiveError::Directory {
+                path: path.to_owned(),
+            });
+        }
+        Archive::from_source(path, Arc::new(file))
+    }
+
+    /// Reads the central directory of an archive whose bytes come from `source`; `path` is its name in
+    /// messages.
+    pub fn from_source(path: &Path, source: Arc<dyn ReadAt>) -> Result<Archive, ArchiveError> {
+        let open = |source| ArchiveError::Open {
+            path: path.to_owned(),
+            source,
+        };
+        let opened = source.stamp().map_err(open)?;
+        let directory = directory::read(path, &*source, opened.size)?;
+        Ok(Archive {
+            path: path.to_owned(),
+            source,
+            opened,
+            directory,
+        })
+    }
+
+    /// The name it was opened by.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Size and time of the file when it was opened.
+    pub fn opened(&self) -> Stamp {
+        self.opened
+    }
+
+    /// Size and time of the file now: not those of [`Archive::opened`] once somebody has written to it.
+    pub fn stamp(&self) -> io::Result<Stamp> {
+        self.source.stamp()
+    }
+
+    /// Number of legal entries.
+    pub fn len(&self) -> usize {
+        self.directory.records.len()
+    }
+
+    /// Whether it has no legal entry.
+    pub fn is_empty(&self) -> bool {
+        self.directory.records.is_empty()
+    }
+
+    /// All legal entries in the order of the central directory.
+    pub fn entries(&self) -> impl Iterator<Item = (EntryId, Entry<'_>)> {
+        (0..self.len())
+            .map(EntryId::from_index)
+            .map(|id| (id, self.entry(id)))
+    }
+
+    /// What the directory says of one entry.
+    pub fn entry(&self, id: EntryId) -> Entry<'_> {
+        let record = &self.directory.records[id.index()];
+        Entry {
+            path: self.name(record.path_start, record.path_len),
+            kind: record.kind,
+            permissions: record.permissions,
+            mtime: record.mtime,
+            declared_size: record.declared_size,
+            compressed_size: record.compressed_size,
+            crc: record.crc,
+            method: Method::from_code(record.method),
+            encrypted: record.encrypted,
+        }
+    }
+
+    /// Where an entry's path begins among the names of this archive: what [`Archive::name`] takes.
+    pub fn path_start(&self, id: EntryId) -> u32 {
+        self.directory.records[id.index()].path_start
+    }
+
+    /// A run of the archive's checked paths: the tree above refers to parts of paths in this way, so
+    /// that every name is in memory once.
+    pub fn name(&self, start: u32, len: u16) -> &[u8] {
+        &self.directory.paths[start as usize..start as usize + usize::from(len)]
+    }
+
+    /// Entries left out because of their names.
+    pub fn rejected(&self) -> &[Rejected] {
+        &self.directory.rejected
+    }
+}
+
+impl std::fmt::Debug for Archive {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Archive")
+            .field("path", &self.path)
+            .field("entries", &self.len())
+            .finish()
+    }
+}

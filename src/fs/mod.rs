@@ -222,14 +222,12 @@ impl Fs {
             .skip(skipped.saturating_sub(2))
             .map(|node| (self.stack.name(node), node));
         let names = dots.into_iter().skip(skipped).chain(children);
-        Ok(names
-            .zip(offset + 1..)
-            .map(|((name, node), next_offset)| DirEntry {
-                name,
-                ino: ino_of(node),
-                kind: self.kind(node),
-                next_offset,
-            }))
+        Ok(names.enumerate().map(move |(i, (name, node))| DirEntry {
+            name,
+            ino: ino_of(node),
+            kind: self.kind(node),
+            next_offset: offset + i as u64 + 1,
+        }))
     }
 
     /// Hands the bytes of a file at `offset` to `deliver`: `size` of them, at most [`MAX_READ_BYTES`],

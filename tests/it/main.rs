@@ -1,3 +1,9 @@
 //! One integration binary, a file per feature.
 
+#[allow(dead_code, reason = "a builder says more than any one test asks for")]
+mod support;
+
+mod merge;
+mod model_unzip;
 mod real_layers;
+mod tidy;

@@ -1,0 +1,9 @@
+//! What the tests are made of: archives, stacks of layers, the model they are judged by, and trees to compare.
+
+pub(crate) mod generate;
+pub(crate) mod model;
+pub(crate) mod on_disk;
+pub(crate) mod raw_zip;
+pub(crate) mod seen;
+pub(crate) mod stack;
+pub(crate) mod tree;
