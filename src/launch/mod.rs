@@ -1,1 +1,37 @@
-//! A child process in a private mount namespace.
+//! A child process in a private mount namespace, with a view mounted where only it and its children see it.
+//!
+//! Three processes, each this program executed again, so that nothing is forked and nothing is `unsafe`:
+//!
+//! ```text
+//! P  optfs run        what the shell sees: starts S and C, passes signals on, ends as C ends     (parent)
+//! S  the server       own session; is handed the mount's descriptor, serves it, outlives P       (server)
+//! C  the child        private namespace, mounts, hands over, waits for "serving", then exec      (child)
+//! ```
+//!
+//! P and S never enter the namespace: when its last process is gone the kernel unmounts, and S reads ENODEV
+//! and ends. What the view shows is not known here; the caller mounts and the caller serves.
+
+pub mod child;
+pub mod environment;
+pub mod handover;
+pub mod namespace;
+pub mod parent;
+pub mod runtime;
+pub mod server;
+
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+/// The exit status when optfs itself fails before or instead of the command, as env(1), nohup(1) and
+/// `git bisect run` use it: a command that ran has any other status.
+pub const OWN_FAILURE: u8 = 125;
+
+/// This very program, to be executed again in another role; the caller adds the role's arguments.
+///
+/// `/proc/self/exe` rather than the path of the program: it still names the running version when an upgrade
+/// has replaced or removed the file in the meantime.
+pub fn this_program() -> Command {
+    let mut command = Command::new("/proc/self/exe");
+    command.arg0("optfs");
+    command
+}

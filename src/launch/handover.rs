@@ -1,0 +1,277 @@
+//! The one socket between the child, which mounts, and the server, which serves.
+//!
+//! Over it go, in this order: the user's standard input to the child, the mount's descriptor to the server,
+//! and the server's one answer, "serving" or an error text of bounded length. Who may say what is in the types
+//! of the two ends. Starting the two processes is left to `parent`.
+
+use std::fs::File;
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::mem::MaybeUninit;
+use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+use nix::sys::socket::{getsockopt, sockopt};
+use nix::unistd::{Pid, dup2_stdin};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, recvmsg, sendmsg,
+};
+
+/// The longest error text that crosses, in bytes; a longer one is cut.
+pub const TEXT_LIMIT_BYTES: usize = 4096;
+
+/// The byte that carries a descriptor: a stream socket passes none without at least one byte of data.
+const DESCRIPTOR: u8 = b'd';
+const SERVING: u8 = b'+';
+const FAILED: u8 = b'-';
+
+/// The child's end: receives the user's standard input, gives the mount away, hears the answer.
+#[derive(Debug)]
+pub struct ChildEnd(UnixStream);
+
+/// The server's end: receives the mount, answers once.
+#[derive(Debug)]
+pub struct ServerEnd(UnixStream);
+
+/// Why the view never came to be served.
+#[derive(Debug, thiserror::Error)]
+pub enum HandoverError {
+    /// The server said why; its text is the whole message.
+    #[error("{0}")]
+    Refused(String),
+    /// The server was killed, or ended without a word.
+    #[error("the process that serves the view ended before it was ready")]
+    ServerGone,
+    /// A hidden subcommand was typed by hand.
+    #[error("standard input is not a handover socket: this subcommand is for optfs's own use")]
+    NotStartedByOptfs,
+    /// The socket itself failed.
+    #[error("the handover between optfs's own processes failed")]
+    Socket(#[from] io::Error),
+}
+
+/// Makes the socket; both ends close on exec, and each is given to its process as standard input.
+pub fn pair() -> io::Result<(ChildEnd, ServerEnd)> {
+    UnixStream::pair().map(|(child, server)| (ChildEnd(child), ServerEnd(server)))
+}
+
+impl ServerEnd {
+    /// Queues the user's standard input for the child. P calls this before it starts either process.
+    pub fn send_stdin(&self, stdin: BorrowedFd) -> Result<(), HandoverError> {
+        Ok(send_descriptor(&self.0, stdin)?)
+    }
+
+    /// Takes the server's end out of descriptor 0 and leaves `/dev/null` there.
+    pub fn from_stdin() -> Result<ServerEnd, HandoverError> {
+        socket_out_of_stdin().map(ServerEnd)
+    }
+
+    /// Waits for the mount's descriptor; none when the child gave up, which is the child's to explain.
+    pub fn receive(&self) -> Result<Option<OwnedFd>, HandoverError> {
+        Ok(receive_descriptor(&self.0)?)
+    }
+
+    /// Tells the child that it may execute the command.
+    pub fn serving(self) -> Result<(), HandoverError> {
+        self.answer(SERVING, "")
+    }
+
+    /// Tells the child why there will be no view. The child prints the text, the server stays silent.
+    pub fn failed(self, text: &str) -> Result<(), HandoverError> {
+        self.answer(FAILED, text)
+    }
+
+    fn answer(mut self, verdict: u8, text: &str) -> Result<(), HandoverError> {
+        let text = &text.as_bytes()[..text.floor_char_boundary(TEXT_LIMIT_BYTES)];
+        self.0.write_all(&[&[verdict], text].concat())?;
+        // The end of the text is the end of the stream, also when a copy of this end is still open somewhere.
+        Ok(self.0.shutdown(Shutdown::Write)?)
+    }
+}
+
+impl ChildEnd {
+    /// Takes the child's end out of descriptor 0 and leaves `/dev/null` there.
+    pub fn from_stdin() -> Result<ChildEnd, HandoverError> {
+        socket_out_of_stdin().map(ChildEnd)
+    }
+
+    /// The process that made the socket, P, as this process's namespace numbers it.
+    pub fn parent(&self) -> Result<Pid, HandoverError> {
+        let credentials = getsockopt(&self.0, sockopt::PeerCredentials).map_err(io::Error::from)?;
+        Ok(Pid::from_raw(credentials.pid()))
+    }
+
+    /// Receives the standard input that the command is to have.
+    pub fn receive_stdin(&self) -> Result<OwnedFd, HandoverError> {
+        receive_descriptor(&self.0)?.ok_or(HandoverError::ServerGone)
+    }
+
+    /// Gives the mount away and waits until the server serves it.
+    ///
+    /// Takes the descriptor by value: a copy kept here would keep the connection alive after the server's
+    /// death, and whoever looks at the view would wait for ever instead of getting ENOTCONN.
+    pub fn hand_over(mut self, mount: OwnedFd) -> Result<(), HandoverError> {
+        // A server that failed early has closed its end; what it said is still there to be read.
+        let sent = send_descriptor(&self.0, mount.as_fd());
+        drop(mount);
+        let mut answer = Vec::new();
+        let heard = (&mut self.0)
+            .take(1 + TEXT_LIMIT_BYTES as u64)
+            .read_to_end(&mut answer);
+        match answer.split_first() {
+            Some((&SERVING, _)) => Ok(()),
+            Some((&FAILED, text)) => Err(HandoverError::Refused(String::from_utf8_lossy(text).into_owned())),
+            _ => match (sent, heard) {
+                (Err(error), _) | (_, Err(error)) if !is_hang_up(&error) => Err(error.into()),
+                _ => Err(HandoverError::ServerGone),
+            },
+        }
+    }
+}
+
+impl From<ChildEnd> for OwnedFd {
+    fn from(end: ChildEnd) -> OwnedFd {
+        end.0.into()
+    }
+}
+
+impl From<ServerEnd> for OwnedFd {
+    fn from(end: ServerEnd) -> OwnedFd {
+        end.0.into()
+    }
+}
+
+fn is_hang_up(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+    )
+}
+
+fn socket_out_of_stdin() -> Result<UnixStream, HandoverError> {
+    let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    if socket.peer_addr().is_err() {
+        return Err(HandoverError::NotStartedByOptfs);
+    }
+    dup2_stdin(File::open("/dev/null")?).map_err(io::Error::from)?;
+    Ok(socket)
+}
+
+fn send_descriptor(socket: &UnixStream, descriptor: BorrowedFd) -> io::Result<()> {
+    let descriptors = [descriptor];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    let fits = ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
+    debug_assert!(fits, "the buffer is made for one descriptor");
+    sendmsg(
+        socket,
+        &[IoSlice::new(&[DESCRIPTOR])],
+        &mut ancillary,
+        SendFlags::NOSIGNAL,
+    )?;
+    Ok(())
+}
+
+/// Receives one descriptor, closed on exec; none when the other end was closed instead.
+///
+/// rustix and not nix, which returns bare numbers: owning those would need `unsafe`.
+fn receive_descriptor(socket: &UnixStream) -> io::Result<Option<OwnedFd>> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let mut byte = [0];
+    let mut slices = [IoSliceMut::new(&mut byte)];
+    let received = loop {
+        match recvmsg(socket, &mut slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
+            Err(rustix::io::Errno::INTR) => {}
+            Err(rustix::io::Errno::CONNRESET) => return Ok(None),
+            received => break received?,
+        }
+    };
+    let descriptor = ancillary.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
+        _ => None,
+    });
+    match (received.bytes, descriptor) {
+        (0, _) => Ok(None),
+        (_, Some(descriptor)) if byte == [DESCRIPTOR] => Ok(Some(descriptor)),
+        _ => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "a message without its descriptor",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn anything() -> OwnedFd {
+        File::open("/dev/null").unwrap().into()
+    }
+
+    #[test]
+    fn a_descriptor_arrives_as_the_same_open_file() {
+        let (child, server) = pair().unwrap();
+        let (mut reader, writer) = io::pipe().unwrap();
+        let served = std::thread::spawn(move || {
+            let mount = server.receive().unwrap().unwrap();
+            File::from(mount).write_all(b"through the mount").unwrap();
+            server.serving().unwrap();
+        });
+        child.hand_over(writer.into()).unwrap();
+        served.join().unwrap();
+        let mut seen = String::new();
+        reader.read_to_string(&mut seen).unwrap();
+        assert_eq!(seen, "through the mount");
+    }
+
+    #[test]
+    fn the_users_standard_input_is_queued_before_the_child_exists() {
+        let (child, server) = pair().unwrap();
+        let (reader, mut writer) = io::pipe().unwrap();
+        server.send_stdin(reader.as_fd()).unwrap();
+        drop(reader);
+        writer.write_all(b"typed").unwrap();
+        drop(writer);
+        let mut seen = String::new();
+        File::from(child.receive_stdin().unwrap())
+            .read_to_string(&mut seen)
+            .unwrap();
+        assert_eq!(seen, "typed");
+        assert_eq!(child.parent().unwrap(), Pid::this());
+    }
+
+    #[test]
+    fn the_servers_reason_arrives_also_when_it_ended_before_it_was_asked() {
+        let (child, server) = pair().unwrap();
+        server.failed("layers/base.zip: not a zip").unwrap();
+        let error = child.hand_over(anything()).unwrap_err();
+        assert_eq!(error.to_string(), "layers/base.zip: not a zip");
+    }
+
+    #[test]
+    fn a_long_reason_is_cut_at_a_character() {
+        let (child, server) = pair().unwrap();
+        server.failed(&"é".repeat(TEXT_LIMIT_BYTES)).unwrap();
+        let error = child.hand_over(anything()).unwrap_err();
+        assert_eq!(error.to_string(), "é".repeat(TEXT_LIMIT_BYTES / 2));
+    }
+
+    #[test]
+    fn a_server_that_ends_without_a_word_is_told_from_one_that_serves() {
+        let (child, server) = pair().unwrap();
+        drop(server);
+        assert!(matches!(
+            child.hand_over(anything()),
+            Err(HandoverError::ServerGone)
+        ));
+    }
+
+    #[test]
+    fn a_child_that_gave_up_sends_nothing() {
+        let (child, server) = pair().unwrap();
+        drop(child);
+        assert!(server.receive().unwrap().is_none());
+    }
+}
