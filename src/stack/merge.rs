@@ -101,6 +101,7 @@ impl<'a> Fold<'a> {
                 Some(r) if archive.name(r.start, r.len) == directory => r.draft,
                 _ => self.directory_at(layer, start, directory)?,
             };
+            // What is put now may take the place of a child of `parent`, never of `parent` itself.
             recent = Some(Recent {
                 start,
                 len: directory.len() as u16,
@@ -111,10 +112,7 @@ impl<'a> Fold<'a> {
                 len: (entry.path.len() - name_at) as u16,
                 layer,
             };
-            let took_the_place_of_a_directory = self.put(layer, parent, name, id, &entry)?;
-            if took_the_place_of_a_directory {
-                recent = None;
-            }
+            self.put(layer, parent, name, id, &entry)?;
         }
         Ok(())
     }
@@ -141,7 +139,7 @@ impl<'a> Fold<'a> {
         Ok(at)
     }
 
-    /// Puts an entry at its place; says whether a directory stood there and is gone.
+    /// Puts an entry at its place.
     ///
     /// Semantics decision: (1) the last layer wins. Directories merge only with directories: the upper
     /// one's own entry gives mode and time. In every other pair the later one wins and hides everything
@@ -153,18 +151,17 @@ impl<'a> Fold<'a> {
         name: NameRef,
         id: EntryId,
         entry: &Entry<'_>,
-    ) -> Result<bool, StackError> {
+    ) -> Result<(), StackError> {
         let kind = entry.kind;
         let bytes = self.layers[layer.index()].name(name.start, name.len);
         let Some(found) = self.find(parent, bytes) else {
             self.add(None, parent, name, layer, id.index() as u32, kind)?;
-            return Ok(false);
+            return Ok(());
         };
         let standing = &mut self.drafts[found as usize];
-        let stood = standing.kind;
-        if (stood == EntryKind::Directory) != (kind == EntryKind::Directory) {
+        if (standing.kind == EntryKind::Directory) != (kind == EntryKind::Directory) {
             self.add(Some(found), parent, name, layer, id.index() as u32, kind)?;
-            return Ok(stood == EntryKind::Directory);
+            return Ok(());
         }
         if let Some(below) = standing.entry() {
             self.overwritten.push((
@@ -178,7 +175,7 @@ impl<'a> Fold<'a> {
         standing.kind = kind;
         standing.provider = layer;
         standing.entry = id.index() as u32;
-        Ok(false)
+        Ok(())
     }
 
     fn find(&self, parent: u32, name: &[u8]) -> Option<u32> {

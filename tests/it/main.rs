@@ -1,9 +1,17 @@
 //! One integration binary, a file per feature.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a scene that cannot be set up is a failed test"
+)]
+
 #[allow(dead_code, reason = "a builder says more than any one test asks for")]
 mod support;
 
 mod merge;
 mod model_unzip;
+mod odd_attributes;
+mod odd_names;
+mod odd_zips;
 mod real_layers;
 mod tidy;

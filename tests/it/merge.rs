@@ -13,7 +13,8 @@ use crate::support::seen::{self, Listed, Scene, UNLIMITED, mounted_stack, mounte
 use crate::support::stack::{Item, Layer};
 use crate::support::tree::{Body, Tree, differences};
 
-/// Promises 1 to 6: every path, kind, mode, size, time, target and byte is what extraction in order would have left.
+/// Promises 1 to 6: every path, kind, mode, size, time, target and byte is what extraction in order would
+/// have left.
 #[test]
 fn the_tree_is_what_extraction_in_order_would_have_left() {
     holds(512, stacks(), |stack| {

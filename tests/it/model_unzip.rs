@@ -1,4 +1,5 @@
-//! The model, judged by Info-ZIP: on stacks without conflicts of kind, `unzip -o` in order leaves what the model says.
+//! The model, judged by Info-ZIP: on stacks without conflicts of kind, `unzip -o` in order leaves what the
+//! model says.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -36,9 +37,9 @@ fn the_model_says_what_unzip_leaves() {
     });
 }
 
-/// A directory's second entry is where optfs and Info-ZIP part: unzip 6.00 gives mode and time to directories it makes, and
-/// never to one that is there, in the same archive or from an earlier one. Ours has those of the last entry (promise 1), as
-/// files have, and as overlayfs shows it.
+/// A directory's second entry is where optfs and Info-ZIP part: unzip 6.00 gives mode and time to
+/// directories it makes, and never to one that is there, in the same archive or from an earlier one. Ours
+/// has those of the last entry (promise 1), as files have, and as overlayfs shows it.
 #[test]
 fn unzip_keeps_the_first_attributes_of_a_directory_and_the_model_the_last() {
     let directory = |mode| {
@@ -69,13 +70,15 @@ fn in_unzips_words(mut stack: Vec<Layer>) -> Vec<Layer> {
     let mut known_directories = BTreeSet::new();
     for layer in &mut stack {
         layer.entries.retain_mut(|(name, item)| {
-            // A writer without modes: unzip leaves mode 000, which helps nobody. Ours is 0644 or 0755 (promise 5).
+            // A writer without modes: unzip leaves mode 000, which helps nobody. Ours is 0644 or 0755
+            // (promise 5).
             match item {
                 Item::Dir { mode, .. } => *mode = mode.or(Some(0o755)),
                 Item::File { mode, .. } => *mode = mode.or(Some(0o644)),
                 Item::Symlink { .. } => {}
             }
-            // An entry for a directory that is there: see the test above. What stays is the entry that makes it.
+            // An entry for a directory that is there: see the test above. What stays is the entry that
+            // makes it.
             let parts = legal_parts(name).expect("a stack of one mind has legal names");
             known_directories.extend((1..parts.len()).map(|len| parts[..len].join(&b'/')));
             !matches!(item, Item::Dir { .. }) || known_directories.insert(parts.join(&b'/'))
@@ -86,7 +89,8 @@ fn in_unzips_words(mut stack: Vec<Layer>) -> Vec<Layer> {
 
 /// Extracts one archive over what is there, as Lambda's documentation describes the layers' order.
 fn unzip(archive: &Path, target: &Path) -> Result<(), TestCaseError> {
-    // The shell sets the umask, so that the modes of implicit directories are not those of whoever runs the tests.
+    // The shell sets the umask, so that the modes of implicit directories are not those of whoever runs the
+    // tests.
     let script = "umask 022 && exec unzip -o -q \"$1\" -d \"$2\"";
     let mut command = Command::new("sh");
     command
@@ -117,8 +121,9 @@ fn forget_times_that_unzip_loses(stack: &[Layer], expected: &mut Tree, found: &m
         tree.remove(&b""[..]);
         for (path, node) in tree {
             let kept = match node.body {
-                // What a later archive writes into a directory touches it, and an implicit one is as old as the extraction.
-                // Ours keep the time of their last entry (promise 1) or of their layer's file (promise 5).
+                // What a later archive writes into a directory touches it, and an implicit one is as old as
+                // the extraction. Ours keep the time of their last entry (promise 1) or of their layer's
+                // file (promise 5).
                 Body::Directory => own_entry_came_last.get(path) == Some(&true),
                 // unzip 6.00 sets no times on symlinks.
                 Body::Symlink(_) => false,

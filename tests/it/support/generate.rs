@@ -1,4 +1,5 @@
-//! Random stacks: names from so small an alphabet that collisions come by themselves, and the runner that prints its seed.
+//! Random stacks: names from so small an alphabet that collisions come by themselves, and the runner that
+//! prints its seed.
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,13 +12,14 @@ use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 use super::model::legal_parts;
 use super::stack::{Item, Layer, Method};
 
-/// Stacks of one to five layers with everything in them: duplicates, implicit parents, directories before and after their
-/// children, every conflict of kinds, odd names and files that cannot be read.
+/// Stacks of one to five layers with everything in them: duplicates, implicit parents, directories before
+/// and after their children, every conflict of kinds, odd names and files that cannot be read.
 pub(crate) fn stacks() -> impl Strategy<Value = Vec<Layer>> {
     vec(layer(), 1..=5)
 }
 
-/// Stacks in which a path is of one kind in all layers and every entry can be extracted: where all extractors agree.
+/// Stacks in which a path is of one kind in all layers and every entry can be extracted: where all
+/// extractors agree.
 pub(crate) fn stacks_of_one_mind() -> impl Strategy<Value = Vec<Layer>> {
     stacks().prop_map(|mut stack| {
         let mut kinds = BTreeMap::new();

@@ -1,4 +1,5 @@
-//! What the tests are made of: archives, stacks of layers, the model they are judged by, and trees to compare.
+//! What the tests are made of: archives, stacks of layers, the model they are judged by, and trees to
+//! compare.
 
 pub(crate) mod generate;
 pub(crate) mod model;

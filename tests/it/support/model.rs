@@ -1,8 +1,9 @@
 //! The reference model: what extracting the layers in order would have left behind.
 //!
-//! It is naive on purpose: one flat map, one entry after the other, nothing shared with the library. Each choice that
-//! docs/semantics.md promises is marked `Semantics decision:` with its number. Promises 7 (the archive changes under the mount)
-//! and 8 (everything that would write answers EROFS) are about a mount's life; a tree at rest has nothing to say on them.
+//! It is naive on purpose: one flat map, one entry after the other, nothing shared with the library. Each
+//! choice that docs/semantics.md promises is marked `Semantics decision:` with its number. Promises 7 (the
+//! archive changes under the mount) and 8 (everything that would write answers EROFS) are about a mount's
+//! life; a tree at rest has nothing to say on them.
 
 use super::stack::{Item, Layer, Method};
 use super::tree::{Body, Node, Tree};
@@ -13,8 +14,9 @@ pub(crate) fn extracted(stack: &[Layer]) -> Tree {
     // The root is made by whoever comes first, as every implicit directory is, and no entry can name it.
     let first_mtime = stack.first().expect("a stack has a layer").mtime;
     tree.insert(Vec::new(), implicit_directory(first_mtime));
-    // Semantics decision: (1) layers apply in the order given, and inside a layer its entries do, by one and the same rule.
-    // Semantics decision: (2) of two entries with one name the later in the central directory wins, as it comes later here.
+    // Semantics decision: (1) layers apply in the order given, and inside a layer its entries do, by one
+    // and the same rule. Semantics decision: (2) of two entries with one name the later in the central
+    // directory wins, as it comes later here.
     for layer in stack {
         for (name, item) in &layer.entries {
             if let Some(parts) = legal_parts(name) {
@@ -42,17 +44,18 @@ pub(crate) fn legal_parts(name: &[u8]) -> Option<Vec<Vec<u8>>> {
 fn apply(tree: &mut Tree, parts: &[Vec<u8>], item: &Item, layer_mtime: i64) {
     for len in 1..parts.len() {
         let parent = parts[..len].join(&b'/');
-        // Semantics decision: (1) a directory that is there stays as it is. Anything else in the place of a parent is
-        // replaced; a symlink too, which is never followed.
+        // Semantics decision: (1) a directory that is there stays as it is. Anything else in the place of a
+        // parent is replaced; a symlink too, which is never followed.
         if !is_directory(tree, &parent) {
-            // Semantics decision: (5) a directory without an entry of its own: 0755, and the time of its layer's file.
+            // Semantics decision: (5) a directory without an entry of its own: 0755, and the time of its
+            // layer's file.
             tree.insert(parent, implicit_directory(layer_mtime));
         }
     }
     let path = parts.join(&b'/');
     let node = node(item);
-    // Semantics decision: (1) directories merge only with directories: the later entry gives mode and mtime, the content stays.
-    // In every other pair the later one wins and hides all that was there.
+    // Semantics decision: (1) directories merge only with directories: the later entry gives mode and
+    // mtime, the content stays. In every other pair the later one wins and hides all that was there.
     if !(node.body == Body::Directory && is_directory(tree, &path)) {
         remove(tree, &path);
     }
@@ -74,7 +77,8 @@ fn node(item: &Item) -> Node {
             method,
         } => {
             let body = match method {
-                // Semantics decision: (6) what cannot be read is listed with its size, and hides what lies below all the same.
+                // Semantics decision: (6) what cannot be read is listed with its size, and hides what lies
+                // below all the same.
                 Method::Unknown => Body::Unreadable {
                     declared_size: bytes.len() as u64,
                 },

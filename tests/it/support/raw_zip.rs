@@ -1,157 +1,20 @@
 //! A raw zip writer: it makes the archives that zip writers refuse to make.
 //!
-//! An entry starts honest: `file`, `dir` and `symlink` fill every field as a good writer would. The methods that follow
-//! change the entry added last, in words; `bend_local`, `bend_central` and `bend_descriptor` hand out its finished records,
-//! `bend_end`, `bend_zip64_end` and `bend_locator` those of the archive. The comment on a method or a field says what it bends.
+//! An entry starts honest: `file`, `dir` and `symlink` fill every field as a good writer would. The methods
+//! that follow change the entry added last, in words; `bend_local`, `bend_central` and `bend_descriptor`
+//! hand out its finished records, `bend_end`, `bend_zip64_end` and `bend_locator` those of the archive. The
+//! comment on a method, or on a field of a record, says what it bends.
 //!
 //! ```ignore
 //! let zip = RawZip::new().file("bin/a", b"x").mode(0o755).dir("d/").symlink("l", "bin/a").build();
 //! ```
 
+mod records;
+
+use records::{CentralHeader, Descriptor, End, LocalHeader, Locator, Zip64End, push_extra};
+
 /// A bend: a last change to a record that was honest until then.
 type Bend<R> = Box<dyn Fn(&mut R)>;
-
-/// The record in front of an entry's data.
-pub(crate) struct LocalHeader {
-    /// Bent: no entry stands where the central directory says.
-    pub(crate) signature: u32,
-    /// Bent: a reader of this version should not be able to read the entry.
-    pub(crate) version_needed: u16,
-    /// Bent: bit 0 encrypted, bit 3 descriptor, bit 11 UTF-8; may differ from the central ones.
-    pub(crate) flags: u16,
-    /// Bent: the two headers disagree on how the data is packed.
-    pub(crate) method: u16,
-    /// Bent: the two headers disagree on the time.
-    pub(crate) dos_time: u16,
-    /// Bent: the two headers disagree on the date.
-    pub(crate) dos_date: u16,
-    /// Bent: the two headers disagree on the bytes.
-    pub(crate) crc: u32,
-    /// Bent: the two headers disagree on where the data ends.
-    pub(crate) compressed_size: u32,
-    /// Bent: the two headers disagree on the size of the file.
-    pub(crate) uncompressed_size: u32,
-    /// Bent: one entry goes by two names.
-    pub(crate) name: Vec<u8>,
-    /// Bent: the name's length is not that of the name, so the data starts elsewhere. `None` is honest.
-    pub(crate) name_len: Option<u16>,
-    /// Bent: fields that the central header does not have.
-    pub(crate) extra: Vec<u8>,
-    /// Bent: the fields' length is not that of the fields, so the data starts elsewhere. `None` is honest.
-    pub(crate) extra_len: Option<u16>,
-}
-
-/// The record after an entry's data when the local header did not know the sizes yet.
-pub(crate) struct Descriptor {
-    /// Bent: false leaves the (optional) signature away.
-    pub(crate) with_signature: bool,
-    /// Bent: the descriptor disagrees with the central header on the bytes.
-    pub(crate) crc: u32,
-    /// Bent: the descriptor disagrees with the central header on where the data ends.
-    pub(crate) compressed_size: u64,
-    /// Bent: the descriptor disagrees with the central header on the size of the file.
-    pub(crate) uncompressed_size: u64,
-    /// Bent: sizes of eight bytes instead of four.
-    pub(crate) wide: bool,
-}
-
-/// The record of an entry in the central directory.
-pub(crate) struct CentralHeader {
-    /// Bent: the central directory breaks off here.
-    pub(crate) signature: u32,
-    /// Bent: the version of the writer.
-    pub(crate) made_by_version: u8,
-    /// Bent: who made the entry decides how names and attributes read: 0 FAT, 3 unix, 10 NTFS, 11 VFAT (MVS), 14 VFAT.
-    pub(crate) made_by_host: u8,
-    /// Bent: a reader of this version should not be able to read the entry.
-    pub(crate) version_needed: u16,
-    /// Bent: bit 0 encrypted, bit 3 descriptor, bit 11 UTF-8.
-    pub(crate) flags: u16,
-    /// Bent: the data is not packed as the header says, or in a way nobody knows.
-    pub(crate) method: u16,
-    /// Bent: hours, minutes and pairs of seconds that no clock shows.
-    pub(crate) dos_time: u16,
-    /// Bent: 0 is the 31st of November 1979 to some readers.
-    pub(crate) dos_date: u16,
-    /// Bent: the bytes do not have this sum.
-    pub(crate) crc: u32,
-    /// Bent: the data ends elsewhere.
-    pub(crate) compressed_size: u32,
-    /// Bent: the file's size is a lie.
-    pub(crate) uncompressed_size: u32,
-    /// Bent: one entry goes by two names.
-    pub(crate) name: Vec<u8>,
-    /// Bent: the name's length is not that of the name, so the next record starts elsewhere. `None` is honest.
-    pub(crate) name_len: Option<u16>,
-    /// Bent: fields that the local header does not have.
-    pub(crate) extra: Vec<u8>,
-    /// Bent: the fields' length is not that of the fields. `None` is honest.
-    pub(crate) extra_len: Option<u16>,
-    /// Bent: a comment that looks like something else.
-    pub(crate) comment: Vec<u8>,
-    /// Bent: the comment's length is not that of the comment. `None` is honest.
-    pub(crate) comment_len: Option<u16>,
-    /// Bent: the entry starts on another disk.
-    pub(crate) disk: u16,
-    /// Bent: the text bit and its unknown neighbours.
-    pub(crate) internal_attributes: u16,
-    /// Bent: the upper half is a unix mode, the lowest byte DOS attributes (1 read-only, 16 directory).
-    pub(crate) external_attributes: u32,
-    /// Bent: the entry's data is another entry's, or outside of the file.
-    pub(crate) local_offset: u32,
-}
-
-/// The end of central directory record.
-pub(crate) struct End {
-    /// Bent: there is no end of central directory.
-    pub(crate) signature: u32,
-    /// Bent: this is not the only disk.
-    pub(crate) disk: u16,
-    /// Bent: the central directory starts on another disk.
-    pub(crate) directory_disk: u16,
-    /// Bent: some entries are on other disks.
-    pub(crate) entries_on_disk: u16,
-    /// Bent: there are more or fewer entries than that.
-    pub(crate) entries: u16,
-    /// Bent: the central directory ends elsewhere.
-    pub(crate) directory_size: u32,
-    /// Bent: the central directory starts elsewhere.
-    pub(crate) directory_offset: u32,
-    /// Bent: the comment is longer or shorter than the rest of the file. `None` is honest.
-    pub(crate) comment_len: Option<u16>,
-}
-
-/// The Zip64 end of central directory record.
-pub(crate) struct Zip64End {
-    /// Bent: the locator points at nothing.
-    pub(crate) signature: u32,
-    /// Bent: the record ends elsewhere (44 is honest).
-    pub(crate) record_size: u64,
-    /// Bent: this is not the only disk.
-    pub(crate) disk: u32,
-    /// Bent: the central directory starts on another disk.
-    pub(crate) directory_disk: u32,
-    /// Bent: some entries are on other disks.
-    pub(crate) entries_on_disk: u64,
-    /// Bent: there are more or fewer entries than that.
-    pub(crate) entries: u64,
-    /// Bent: the central directory ends elsewhere.
-    pub(crate) directory_size: u64,
-    /// Bent: the central directory starts elsewhere.
-    pub(crate) directory_offset: u64,
-}
-
-/// The Zip64 end of central directory locator.
-pub(crate) struct Locator {
-    /// Bent: there is no locator.
-    pub(crate) signature: u32,
-    /// Bent: the Zip64 end is on another disk.
-    pub(crate) disk: u32,
-    /// Bent: the Zip64 end is elsewhere, or outside of the file.
-    pub(crate) end_offset: u64,
-    /// Bent: there are other disks.
-    pub(crate) disks: u32,
-}
 
 /// How the data of an entry is packed.
 enum Packing {
@@ -222,7 +85,8 @@ impl RawZip {
         self.entry(name.as_ref(), content.as_ref(), S_IFREG | 0o644)
     }
 
-    /// Adds a directory of mode 0755. The name stands as given: without a slash at its end only the mode says directory.
+    /// Adds a directory of mode 0755. The name stands as given: without a slash at its end only the mode
+    /// says directory.
     pub(crate) fn dir(self, name: impl AsRef<[u8]>) -> Self {
         let mut zip = self.entry(name.as_ref(), b"", S_IFDIR | 0o755);
         zip.last().external_attributes |= 0x10;
@@ -240,7 +104,8 @@ impl RawZip {
         self.unix_mode(kind | permissions)
     }
 
-    /// Bends the whole unix mode, kind included: 0 is a writer that knows no modes, 0o755 one that forgets the kind.
+    /// Bends the whole unix mode, kind included: 0 is a writer that knows no modes, 0o755 one that forgets
+    /// the kind.
     pub(crate) fn unix_mode(mut self, mode: u32) -> Self {
         let entry = self.last();
         entry.external_attributes = (entry.external_attributes & 0xffff) | (mode << 16);
@@ -301,7 +166,8 @@ impl RawZip {
         self.unicode_path_with_sum(name, sum)
     }
 
-    /// The same with any sum: one that does not fit means that the name was changed after the field was written.
+    /// The same with any sum: one that does not fit means that the name was changed after the field was
+    /// written.
     pub(crate) fn unicode_path_with_sum(self, name: &str, sum: u32) -> Self {
         let mut field = vec![1];
         field.extend(sum.to_le_bytes());
@@ -377,7 +243,8 @@ impl RawZip {
         self
     }
 
-    /// Leaves local header and data away: the central header stands alone, its offset is that of what comes next.
+    /// Leaves local header and data away: the central header stands alone, its offset is that of what comes
+    /// next.
     pub(crate) fn without_local(mut self) -> Self {
         self.last().with_local = false;
         self
@@ -413,7 +280,8 @@ impl RawZip {
         self
     }
 
-    /// Puts bytes before the archive without telling it, as `cat stub archive` does: every offset is too small.
+    /// Puts bytes before the archive without telling it, as `cat stub archive` does: every offset is too
+    /// small.
     pub(crate) fn prepend_unnoticed(mut self, bytes: impl AsRef<[u8]>) -> Self {
         (self.prepended, self.prepended_counts) = (bytes.as_ref().to_vec(), false);
         self
@@ -431,7 +299,8 @@ impl RawZip {
         self
     }
 
-    /// Writes the Zip64 end and its locator, though the numbers would fit. More than 65,535 entries do so by themselves.
+    /// Writes the Zip64 end and its locator, though the numbers would fit. More than 65,535 entries do so
+    /// by themselves.
     pub(crate) fn zip64_end(mut self) -> Self {
         self.zip64_end = true;
         self
@@ -678,117 +547,6 @@ impl Entry {
     }
 }
 
-impl LocalHeader {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend(self.signature.to_le_bytes());
-        for field in [
-            self.version_needed,
-            self.flags,
-            self.method,
-            self.dos_time,
-            self.dos_date,
-        ] {
-            out.extend(field.to_le_bytes());
-        }
-        for field in [self.crc, self.compressed_size, self.uncompressed_size] {
-            out.extend(field.to_le_bytes());
-        }
-        out.extend(self.name_len.unwrap_or(self.name.len() as u16).to_le_bytes());
-        out.extend(self.extra_len.unwrap_or(self.extra.len() as u16).to_le_bytes());
-        out.extend(&self.name);
-        out.extend(&self.extra);
-    }
-}
-
-impl Descriptor {
-    fn write(&self, out: &mut Vec<u8>) {
-        if self.with_signature {
-            out.extend(0x0807_4b50u32.to_le_bytes());
-        }
-        out.extend(self.crc.to_le_bytes());
-        for size in [self.compressed_size, self.uncompressed_size] {
-            match self.wide {
-                true => out.extend(size.to_le_bytes()),
-                false => out.extend((size as u32).to_le_bytes()),
-            }
-        }
-    }
-}
-
-impl CentralHeader {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend(self.signature.to_le_bytes());
-        out.extend([self.made_by_version, self.made_by_host]);
-        for field in [
-            self.version_needed,
-            self.flags,
-            self.method,
-            self.dos_time,
-            self.dos_date,
-        ] {
-            out.extend(field.to_le_bytes());
-        }
-        for field in [self.crc, self.compressed_size, self.uncompressed_size] {
-            out.extend(field.to_le_bytes());
-        }
-        out.extend(self.name_len.unwrap_or(self.name.len() as u16).to_le_bytes());
-        out.extend(self.extra_len.unwrap_or(self.extra.len() as u16).to_le_bytes());
-        out.extend(
-            self.comment_len
-                .unwrap_or(self.comment.len() as u16)
-                .to_le_bytes(),
-        );
-        out.extend(self.disk.to_le_bytes());
-        out.extend(self.internal_attributes.to_le_bytes());
-        out.extend(self.external_attributes.to_le_bytes());
-        out.extend(self.local_offset.to_le_bytes());
-        out.extend(&self.name);
-        out.extend(&self.extra);
-        out.extend(&self.comment);
-    }
-}
-
-impl End {
-    fn write(&self, out: &mut Vec<u8>, comment: &[u8]) {
-        out.extend(self.signature.to_le_bytes());
-        for field in [self.disk, self.directory_disk, self.entries_on_disk, self.entries] {
-            out.extend(field.to_le_bytes());
-        }
-        out.extend(self.directory_size.to_le_bytes());
-        out.extend(self.directory_offset.to_le_bytes());
-        out.extend(self.comment_len.unwrap_or(comment.len() as u16).to_le_bytes());
-        out.extend(comment);
-    }
-}
-
-impl Zip64End {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend(self.signature.to_le_bytes());
-        out.extend(self.record_size.to_le_bytes());
-        out.extend(45u16.to_le_bytes());
-        out.extend(45u16.to_le_bytes());
-        out.extend(self.disk.to_le_bytes());
-        out.extend(self.directory_disk.to_le_bytes());
-        for field in [
-            self.entries_on_disk,
-            self.entries,
-            self.directory_size,
-            self.directory_offset,
-        ] {
-            out.extend(field.to_le_bytes());
-        }
-    }
-}
-
-impl Locator {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend(self.signature.to_le_bytes());
-        out.extend(self.disk.to_le_bytes());
-        out.extend(self.end_offset.to_le_bytes());
-        out.extend(self.disks.to_le_bytes());
-    }
-}
-
 /// Deflates bytes as `deflate` does, for who needs the packed bytes to break them.
 pub(crate) fn deflated(content: &[u8]) -> Vec<u8> {
     let mut compressor = libdeflater::Compressor::new(libdeflater::CompressionLvl::default());
@@ -798,12 +556,6 @@ pub(crate) fn deflated(content: &[u8]) -> Vec<u8> {
         .expect("the bound leaves room");
     packed.truncate(len);
     packed
-}
-
-fn push_extra(extra: &mut Vec<u8>, id: u16, field: &[u8]) {
-    extra.extend(id.to_le_bytes());
-    extra.extend((field.len() as u16).to_le_bytes());
-    extra.extend(field);
 }
 
 fn bend_all<R>(bends: &[Bend<R>], record: &mut R) {

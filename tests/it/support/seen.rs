@@ -10,6 +10,7 @@ use optfs::fs::{Attr, Fs, FsError, Ino, Kind, MAX_READ_BYTES, Options, ROOT};
 use optfs::stack::Stack;
 use tempfile::TempDir;
 
+use super::raw_zip::RawZip;
 use super::stack::{self, Layer};
 use super::tree::{Body, Node, Tree};
 
@@ -60,6 +61,11 @@ pub(crate) fn mounted_with_cache(archives: &[Vec<u8>], cache_capacity_bytes: u64
     }
 }
 
+/// The filesystem over one archive.
+pub(crate) fn scene(zip: RawZip) -> Scene {
+    mounted_values(&[zip.build()])
+}
+
 /// The filesystem over a described stack, with a cache of so many bytes.
 pub(crate) fn mounted_stack(layers: &[Layer], cache_capacity_bytes: u64) -> Scene {
     let scratch = TempDir::new().expect("a temporary directory");
@@ -106,6 +112,20 @@ pub(crate) fn find(fs: &Fs, path: &str) -> Result<Attr, FsError> {
     parts.fold(fs.getattr(ROOT), |parent, part| {
         fs.lookup(parent?.ino, part.as_bytes())
     })
+}
+
+/// The attributes of a path that is there.
+#[track_caller]
+pub(crate) fn attr(fs: &Fs, path: &str) -> Attr {
+    find(fs, path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The names in a directory to the byte, without `.` and `..`, in order.
+pub(crate) fn names(fs: &Fs, ino: Ino) -> Vec<Vec<u8>> {
+    let listed = list(fs, ino, 0).into_iter().map(|listed| listed.name);
+    let mut names: Vec<_> = listed.filter(|name| name != b"." && name != b"..").collect();
+    names.sort();
+    names
 }
 
 /// Reads a file from its start to its end.

@@ -11,7 +11,8 @@ use super::raw_zip::RawZip;
 pub(crate) struct Layer {
     /// The archive file's own time of modification, in seconds since 1970.
     pub(crate) mtime: i64,
-    /// Names as they stand in the archive, odd ones included; a directory's slash is added when the archive is made.
+    /// Names as they stand in the archive, odd ones included; a directory's slash is added when the archive
+    /// is made.
     pub(crate) entries: Vec<(Vec<u8>, Item)>,
 }
 

@@ -1,5 +1,5 @@
-//! A tree as every judge describes it: the model, a directory on disk and a stack seen through optfs end up as this,
-//! so that comparing them is comparing maps.
+//! A tree as every judge describes it: the model, a directory on disk and a stack seen through optfs end up
+//! as this, so that comparing them is comparing maps.
 
 use std::collections::{BTreeMap, BTreeSet};
 
