@@ -31,7 +31,7 @@ pub struct UnlistablePath(PathBuf);
 /// of the layers does come before the system's own. Naming them would override the RUNPATH of the
 /// developer's other programs, which is worse.
 ///
-/// With one, also what the family's page says (and [`of_family`] repeats), and `AWS_EXECUTION_ENV`. Not set,
+/// With one, also what the family's page says (each is cited where its rule is), and `AWS_EXECUTION_ENV`. Not set,
 /// because they do not depend on layers and belong to the machine
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>): `LANG` and `TZ`, which Lambda has as
 /// `en_US.UTF-8`, perhaps not installed here, and `:UTC`; `LAMBDA_TASK_ROOT` and `LAMBDA_RUNTIME_DIR`, as there is
@@ -211,6 +211,7 @@ fn has_colon(path: &Path) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -49,7 +49,8 @@ pub enum NamespaceError {
         /// How the kernel said it.
         source: io::Error,
     },
-    /// Refused, and no switch of the system says why: usually a container's seccomp filter.
+    /// Refused, and no switch of the system says why: usually a container's seccomp filter, or a chroot, in which
+    /// ordinary users get no user namespace.
     #[error("cannot make a private mount namespace: {step} is not permitted here")]
     Forbidden {
         /// What was refused.
@@ -210,6 +211,7 @@ fn diagnose(step: Step, errno: Errno, sysctl: &dyn Fn(&str) -> Option<u64>) -> N
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -173,6 +173,7 @@ fn mistakes_between(typed: &str, meant: &str) -> usize {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use nix::sys::prctl;
 use nix::unistd::setsid;
 
 use super::handover::{HandoverError, ServerEnd};
@@ -14,5 +15,7 @@ use super::handover::{HandoverError, ServerEnd};
 pub fn begin() -> Result<ServerEnd, HandoverError> {
     let end = ServerEnd::from_stdin()?;
     setsid().map_err(io::Error::from)?;
+    // Executed as /proc/self/exe, it would be called "exe" in top and pgrep.
+    prctl::set_name(c"optfs").ok();
     Ok(end)
 }
