@@ -65,15 +65,21 @@ impl Failure {
     /// Message and hint, as they are printed.
     pub(super) fn text(&self) -> String {
         match &self.hint {
-            Some(hint) => format!("optfs: {}\n  hint: {hint}", self.message),
-            None => format!("optfs: {}", self.message),
+            Some(hint) => format!("{}\n  hint: {hint}", self.message),
+            None => self.message.clone(),
         }
     }
 
     /// Prints the failure and gives its exit status.
     pub(super) fn report(self) -> ExitCode {
-        eprintln!("{}", self.text());
-        ExitCode::from(self.class as u8)
+        let status = self.class as u8;
+        self.report_as(status)
+    }
+
+    /// Prints the failure and gives the exit status of a command that counts otherwise.
+    pub(super) fn report_as(self, status: u8) -> ExitCode {
+        eprintln!("optfs: {}", self.text());
+        ExitCode::from(status)
     }
 }
 

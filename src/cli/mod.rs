@@ -8,6 +8,7 @@ mod logging;
 mod ls;
 mod mount;
 mod mount_options;
+mod run;
 mod size;
 mod stack_view;
 mod stat;
@@ -55,6 +56,8 @@ enum Verb {
     Mount(mount::MountArgs),
     #[command(visible_alias = "unmount")]
     Umount(umount::UmountArgs),
+    Run(run::RunArgs),
+    Env(run::EnvArgs),
     Ls(ls::LsArgs),
     Cat(cat::CatArgs),
     Stat(stat::StatArgs),
@@ -62,6 +65,10 @@ enum Verb {
     Which(which::WhichArgs),
     #[command(hide = true)]
     Guard(guard::GuardArgs),
+    #[command(hide = true)]
+    RunServer(run::ServerArgs),
+    #[command(hide = true)]
+    RunChild(run::ChildArgs),
 }
 
 /// Runs the `optfs` command line and returns its exit status.
@@ -71,11 +78,15 @@ pub fn main() -> ExitCode {
     let result = match cli.verb {
         Verb::Mount(args) => mount::run(args),
         Verb::Umount(args) => umount::run(&args),
+        Verb::Run(args) => return run::run(&args),
+        Verb::Env(args) => run::print_environment(&args),
         Verb::Ls(args) => ls::run(&args),
         Verb::Cat(args) => cat::run(&args),
         Verb::Stat(args) => stat::run(&args),
         Verb::Tree(args) => tree::run(&args),
         Verb::Which(args) => which::run(&args),
+        Verb::RunServer(args) => run::run_server(&args),
+        Verb::RunChild(args) => return run::run_child(&args),
         Verb::Guard(args) => guard::run(&args),
     };
     result.unwrap_or_else(Failure::report)

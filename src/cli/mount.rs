@@ -153,6 +153,7 @@ fn serve(
         allow_other: is_root || args.allow_other || options.allow_other,
         exec: !options.noexec,
         max_read_bytes: options.max_read_bytes,
+        helper: true,
     };
     let fs = Arc::new(Fs::new(Arc::new(stack), shown));
     let threads = args.threads.or(options.threads);
@@ -179,7 +180,7 @@ fn serve(
 }
 
 /// The layers as /proc/mounts shows them.
-fn source_of(paths: &[PathBuf]) -> String {
+pub(super) fn source_of(paths: &[PathBuf]) -> String {
     let names = paths
         .iter()
         .map(|path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy());

@@ -36,6 +36,8 @@ pub struct AttachOptions {
     pub exec: bool,
     /// Largest read that the kernel may ask for, in bytes; its own limit where this is `None`.
     pub max_read_bytes: Option<u32>,
+    /// Whether fusermount3 may mount where this process may not.
+    pub helper: bool,
 }
 
 /// Why a directory cannot be mounted on.
@@ -98,7 +100,9 @@ pub fn attach(mountpoint: &Path, options: &AttachOptions) -> Result<OwnedFd, Att
     };
     match mount_directly(&device, mountpoint, options) {
         Ok(()) => Ok(device.into()),
-        Err(Errno::EPERM) if !geteuid().is_root() => mount_through_helper(mountpoint, options),
+        Err(Errno::EPERM) if options.helper && !geteuid().is_root() => {
+            mount_through_helper(mountpoint, options)
+        }
         Err(errno) => Err(AttachError::Mount {
             mountpoint: mountpoint.to_owned(),
             source: errno.into(),

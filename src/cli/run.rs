@@ -1,0 +1,265 @@
+//! `optfs run`: a command with the stack at /opt, in a mount namespace of its own. Three processes of this
+//! program, as `launch` plans them: the parent, the server and the child.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use nix::unistd::{getegid, geteuid};
+
+use super::failure::{Class, Failure};
+use super::layers::{self, StackArgs};
+use super::{mount_options, size};
+use crate::fs::{Fs, Options};
+use crate::fuse::{AttachOptions, SessionOptions, attach, serve};
+use crate::launch::child::{self, die_with};
+use crate::launch::environment::{Variable, environment, layer_jars};
+use crate::launch::handover::ChildEnd;
+use crate::launch::namespace::{Entered, enter_private};
+use crate::launch::runtime::{Family, Runtime};
+use crate::launch::{OWN_FAILURE, parent, server, this_program};
+
+/// Run a command with the stack at /opt, seen by nobody else
+///
+/// The stack is mounted in a private mount namespace: the machine's own /opt is untouched, and nothing is
+/// left behind, however the command ends. Exit status, signals, standard streams and terminal are the
+/// command's own. Without --runtime, PATH and LD_LIBRARY_PATH gain /opt/bin and /opt/lib at their end, as on
+/// Lambda.
+#[derive(Args)]
+#[command(override_usage = "optfs run --layer ZIP [--layer ZIP]... [OPTIONS] -- COMMAND [ARG]...")]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    stack: StackArgs,
+    /// Where the command sees the stack: a directory that exists
+    #[arg(long, value_name = "DIR", default_value = "/opt")]
+    at: PathBuf,
+    /// Set the search paths of a Lambda runtime, such as python3.12 or nodejs22.x
+    #[arg(long, value_name = "RUNTIME")]
+    runtime: Option<Runtime>,
+    #[command(flatten)]
+    serving: ServingArgs,
+    /// The command and its arguments
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "COMMAND"
+    )]
+    command: Vec<OsString>,
+}
+
+/// What the server needs besides the layers.
+#[derive(Args, Clone)]
+struct ServingArgs {
+    /// Most inflated bytes that are kept in memory
+    #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = size::parse)]
+    cache_size: u64,
+    /// Threads that answer requests [default: one a core, 8 at most]
+    #[arg(long, value_name = "N", value_parser = mount_options::threads)]
+    threads: Option<usize>,
+}
+
+/// The process that serves the view of 'optfs run'
+#[derive(Args)]
+pub(super) struct ServerArgs {
+    #[command(flatten)]
+    stack: StackArgs,
+    #[command(flatten)]
+    serving: ServingArgs,
+}
+
+/// The process that becomes the command of 'optfs run'
+#[derive(Args)]
+pub(super) struct ChildArgs {
+    #[arg(long)]
+    at: PathBuf,
+    #[arg(long)]
+    runtime: Option<Runtime>,
+    #[arg(long)]
+    source: String,
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<OsString>,
+}
+
+/// Print the search paths of a Lambda runtime as a shell's export lines
+///
+/// For a stack that 'optfs mount' mounts: eval "$(optfs env --runtime python3.12 --at DIR)"
+#[derive(Args)]
+pub(super) struct EnvArgs {
+    /// The runtime, such as python3.12 or nodejs22.x [default: only PATH and LD_LIBRARY_PATH]
+    #[arg(long, value_name = "RUNTIME")]
+    runtime: Option<Runtime>,
+    /// Where the stack is mounted
+    #[arg(long, value_name = "DIR", default_value = "/opt")]
+    at: PathBuf,
+}
+
+pub(super) fn run(args: &RunArgs) -> ExitCode {
+    let started = arrange(args).and_then(|(server, child)| parent::run(server, child).map_err(own_trouble));
+    match started {
+        Ok(outcome) => parent::pass_on(outcome),
+        Err(failure) => failure.report_as(OWN_FAILURE),
+    }
+}
+
+/// The commands of the two other processes.
+fn arrange(args: &RunArgs) -> Result<(std::process::Command, std::process::Command), Failure> {
+    let at = std::path::absolute(&args.at)?;
+    check_place(&at)?;
+    let paths = args.stack.paths(&[])?;
+    let mut server = this_program();
+    server.arg("run-server");
+    for path in &paths {
+        server.arg("--layer").arg(std::path::absolute(path)?);
+    }
+    server.arg(format!("--cache-size={}", args.serving.cache_size));
+    if let Some(threads) = args.serving.threads {
+        server.arg(format!("--threads={threads}"));
+    }
+    let mut child = this_program();
+    child.arg("run-child").arg("--at").arg(&at);
+    child.arg("--source").arg(super::mount::source_of(&paths));
+    if let Some(runtime) = args.runtime {
+        child.arg(format!("--runtime={runtime}"));
+    }
+    child.arg("--").args(&args.command);
+    Ok((server, child))
+}
+
+fn check_place(at: &Path) -> Result<(), Failure> {
+    let refuse = |why: &str| Failure::new(Class::MountPoint, format_args!("{}: {why}", at.display()));
+    match std::fs::metadata(at) {
+        Ok(meta) if meta.is_dir() => Ok(()),
+        Ok(_) => Err(refuse("not a directory").hint("name one with --at DIR")),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(refuse(
+            "the directory does not exist, and the stack is to be seen there",
+        )
+        .hint(format_args!(
+            "make it once (mkdir {}), or name another one with --at DIR",
+            at.display()
+        ))),
+        Err(e) => Err(refuse(&e.to_string())),
+    }
+}
+
+/// S: opens the layers, waits for the mount, serves it until its namespace is gone. Whatever fails here
+/// is the child's to print: it has not become the command yet.
+pub(super) fn run_server(args: &ServerArgs) -> Result<ExitCode, Failure> {
+    let end = server::begin().map_err(own_trouble)?;
+    let fs = match args.stack.paths(&[]).and_then(|paths| layers::open(&paths)) {
+        Ok(stack) => Arc::new(Fs::new(Arc::new(stack), view_options(args.serving.cache_size))),
+        Err(failure) => {
+            end.failed(&failure.text()).map_err(own_trouble)?;
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    // The directory it was started in may have to go away.
+    env::set_current_dir("/")?;
+    let Some(device) = end.receive().map_err(own_trouble)? else {
+        // The child gave up, and has said why.
+        return Ok(ExitCode::FAILURE);
+    };
+    let threads = args.serving.threads;
+    let session = threads.map_or_else(SessionOptions::default, |threads| SessionOptions { threads });
+    let mut end = Some(end);
+    let mut told = Ok(());
+    let served = serve(fs, device, session, || {
+        if let Some(end) = end.take() {
+            told = end.serving();
+        }
+    });
+    match (served, end) {
+        (Err(error), Some(end)) => {
+            end.failed(&Failure::from(error).text()).map_err(own_trouble)?;
+            Ok(ExitCode::FAILURE)
+        }
+        (served, _) => {
+            told.map_err(own_trouble)?;
+            served?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn view_options(cache_capacity_bytes: u64) -> Options {
+    let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
+    Options {
+        cache_capacity_bytes,
+        uid,
+        gid,
+        ..Options::default()
+    }
+}
+
+/// C: enters the namespace, mounts, hands the mount over, and becomes the command.
+pub(super) fn run_child(args: &ChildArgs) -> ExitCode {
+    match become_ready(args) {
+        Err(failure) => failure.report_as(OWN_FAILURE),
+        Ok((variables, stdin)) => {
+            let (command, arguments) = args
+                .command
+                .split_first()
+                .map_or((OsStr::new(""), &[][..]), |(c, a)| (c, a));
+            let error = child::exec(command, arguments, &variables, stdin);
+            let status = error.exit_status();
+            Failure::new(Class::Trouble, chain(&error)).report_as(status)
+        }
+    }
+}
+
+fn become_ready(args: &ChildArgs) -> Result<(Vec<Variable>, std::os::fd::OwnedFd), Failure> {
+    let end = ChildEnd::from_stdin().map_err(own_trouble)?;
+    die_with(end.parent().map_err(own_trouble)?)?;
+    let stdin = end.receive_stdin().map_err(own_trouble)?;
+    let entered =
+        enter_private().map_err(|e| Failure::new(Class::Unavailable, chain(&e)).hint(e.advice()))?;
+    let is_root = geteuid().is_root() && entered == Entered::Mount;
+    let options = AttachOptions {
+        source: args.source.clone(),
+        allow_other: is_root,
+        exec: true,
+        max_read_bytes: None,
+        // The helper mounts for the machine; what is wanted here is a mount of this namespace.
+        helper: false,
+    };
+    let device = attach(&args.at, &options)?;
+    end.hand_over(device).map_err(own_trouble)?;
+    Ok((variables(args.runtime, &args.at)?, stdin))
+}
+
+/// The variables for a stack that answers at a directory.
+fn variables(runtime: Option<Runtime>, at: &Path) -> Result<Vec<Variable>, Failure> {
+    let jars = match runtime.map(Runtime::family) {
+        Some(Family::Java) => layer_jars(at)?,
+        _ => Vec::new(),
+    };
+    environment(runtime, at, &|name| env::var_os(name), &jars).map_err(|e| Failure::new(Class::Usage, e))
+}
+
+pub(super) fn print_environment(args: &EnvArgs) -> Result<ExitCode, Failure> {
+    use std::io::Write;
+    let at = std::path::absolute(&args.at)?;
+    let lines = crate::launch::environment::shell_exports(&variables(args.runtime, &at)?);
+    super::terminal::print(|out| {
+        out.write_all(&lines)?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn own_trouble(error: impl std::error::Error) -> Failure {
+    Failure::new(Class::Trouble, chain(&error))
+}
+
+/// An error and its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
