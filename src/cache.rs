@@ -17,9 +17,10 @@ pub trait Weigh {
     fn weight_bytes(&self) -> u64;
 }
 
-impl Weigh for Arc<[u8]> {
+/// A vector and not a slice: making a shared slice would copy what was just inflated.
+impl Weigh for Arc<Vec<u8>> {
     fn weight_bytes(&self) -> u64 {
-        self.len() as u64
+        self.capacity() as u64
     }
 }
 
@@ -220,9 +221,9 @@ mod tests {
     use std::sync::Barrier;
     use std::thread;
 
-    type Bytes = Cache<u32, Arc<[u8]>, &'static str>;
+    type Bytes = Cache<u32, Arc<Vec<u8>>, &'static str>;
 
-    fn value(len: usize) -> Arc<[u8]> {
+    fn value(len: usize) -> Arc<Vec<u8>> {
         vec![7; len].into()
     }
 

@@ -33,7 +33,7 @@ thread_local! {
 /// The bytes of all entries of a stack, read when asked for.
 pub struct Content {
     stack: Arc<Stack>,
-    cache: Cache<Key, Arc<[u8]>, Arc<EntryError>>,
+    cache: Cache<Key, Arc<Vec<u8>>, Arc<EntryError>>,
     whole_bytes: u64,
     large: Mutex<HashMap<EntryRef, Arc<Large>>>,
 }
@@ -106,10 +106,10 @@ impl Content {
         self.cache.stats()
     }
 
-    fn whole(&self, entry: EntryRef) -> Result<Arc<[u8]>, Arc<EntryError>> {
+    fn whole(&self, entry: EntryRef) -> Result<Arc<Vec<u8>>, Arc<EntryError>> {
         self.cache.get_or_load(&Key::Whole(entry), || {
             let bytes = self.stack.layer(entry.layer).read_whole(entry.entry)?;
-            Ok(bytes.into())
+            Ok(Arc::new(bytes))
         })
     }
 
@@ -123,7 +123,7 @@ impl Content {
     ) -> Result<R, Arc<EntryError>> {
         let block = |index: u64| {
             self.cache.get_or_load(&Key::Block(entry, index), || {
-                large.read_block(index).map(Arc::from)
+                large.read_block(index).map(Arc::new)
             })
         };
         let (first, last) = (offset / BLOCK_BYTES, (end - 1) / BLOCK_BYTES);

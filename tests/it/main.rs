@@ -13,5 +13,7 @@ mod model_unzip;
 mod odd_attributes;
 mod odd_names;
 mod odd_zips;
+mod readme;
 mod real_layers;
+mod semantics;
 mod tidy;
