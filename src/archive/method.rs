@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::io::{self, BufRead, BufReader, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bzip2::bufread::MultiBzDecoder;
 use deflate64::InflaterManaged;
@@ -261,7 +262,10 @@ pub fn decoder<'a>(
         }
         Method::Unsupported(_) => return Err(DecodeError::Unsupported(method)),
     };
-    Ok(Box::new(Named { method, decoder }))
+    Ok(Box::new(Fenced {
+        method,
+        decoder: Some(decoder),
+    }))
 }
 
 /// Reads the header that zip puts before lzma's data: APPNOTE 5.8.8.
@@ -292,15 +296,26 @@ fn invalid(message: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, message)
 }
 
-/// Puts the method in front of what its decoder complains of.
-struct Named<R> {
+/// A decoder of another crate behind a fence: its complaints name the method, and a panic in it is a complaint
+/// too, for what it decodes was written by strangers.
+struct Fenced<R> {
     method: Method,
-    decoder: R,
+    /// None once it has panicked: what it holds then means nothing.
+    decoder: Option<R>,
 }
 
-impl<R: Read> Read for Named<R> {
+impl<R: Read> Read for Fenced<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        self.decoder.read(out).map_err(|error| name(self.method, error))
+        let Some(decoder) = &mut self.decoder else {
+            return Err(invalid("the decoder has failed before"));
+        };
+        match catch_unwind(AssertUnwindSafe(|| decoder.read(out))) {
+            Ok(read) => read.map_err(|error| name(self.method, error)),
+            Err(_) => {
+                self.decoder = None;
+                Err(name(self.method, invalid("its decoder panicked")))
+            }
+        }
     }
 }
 
@@ -707,5 +722,22 @@ mod tests {
         );
         let error = decode_whole(aes, &[], &mut []).unwrap_err();
         assert_eq!(error.to_string(), "compression method 99 (aes) is not supported");
+    }
+
+    #[test]
+    fn a_decoder_that_panics_is_an_error_and_not_asked_again() {
+        struct Panics;
+        impl Read for Panics {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                panic!("as the test wants")
+            }
+        }
+        let mut fenced = Fenced {
+            method: Method::Xz,
+            decoder: Some(Panics),
+        };
+        let error = fenced.read(&mut [0]).unwrap_err().to_string();
+        assert_eq!(error, "the xz data is damaged: its decoder panicked");
+        assert!(fenced.read(&mut [0]).is_err());
     }
 }
