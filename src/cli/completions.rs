@@ -33,6 +33,7 @@ pub(super) fn run(args: &CompletionsArgs, command: &Command) -> Result<ExitCode,
 fn shown(command: &Command) -> Command {
     let verbs = command.get_subcommands().filter(|verb| !verb.is_hide_set());
     Command::new("optfs")
+        .version(env!("CARGO_PKG_VERSION"))
         .args(command.get_arguments().cloned())
         .subcommands(verbs.cloned())
 }

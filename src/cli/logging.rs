@@ -31,8 +31,11 @@ pub(super) fn begin(verbosity: Verbosity) {
     if verbosity.verbose > 1 {
         builder.filter_module("fuser", level);
     }
+    // What is typed now counts more than what was exported once.
+    if !verbosity.quiet && verbosity.verbose == 0 {
+        builder.parse_env(Env::new().filter("OPTFS_LOG"));
+    }
     builder
-        .parse_env(Env::new().filter("OPTFS_LOG"))
         .format(|out, record| {
             let level = record.level().as_str().to_lowercase();
             writeln!(out, "optfs: {level}: {}", record.args())
