@@ -14,6 +14,7 @@ use clap::Args;
 use log::{info, warn};
 
 use super::failure::{Class, Failure};
+use super::size::counted;
 use crate::archive::{Archive, ArchiveError};
 use crate::stack::Stack;
 
@@ -67,7 +68,11 @@ pub(super) fn open(paths: &[PathBuf]) -> Result<Stack, Failure> {
     });
     let archives = archives?;
     for archive in &archives {
-        info!("{}: {} entries", archive.path().display(), archive.len());
+        info!(
+            "{}: {}",
+            archive.path().display(),
+            counted(archive.len() as u64, "entry")
+        );
         for rejected in archive.rejected() {
             let (archive, name) = (archive.path().display(), rejected.name.escape_ascii());
             warn!("{archive}: \"{name}\" is left out: {}", rejected.reason);

@@ -69,7 +69,7 @@ impl Listing<'_> {
     fn argument(&mut self, path: &Path, first: bool, with_heading: bool) -> Result<(), Failure> {
         let itself = self.view.find_itself(path)?;
         let attr = self.view.attr(itself)?;
-        let name = below_home(path);
+        let name = without_slashes(&below_home(path)).to_vec();
         // As ls does: a link to a directory is listed as the directory, unless its own line is wanted. One
         // that leads nowhere is a name all the same.
         let directory = match attr.kind {
@@ -80,12 +80,8 @@ impl Listing<'_> {
         if self.view.attr(directory)?.kind != Kind::Directory {
             return self.line(&attr, &name);
         }
-        let shown = if name.iter().all(|&b| b == b'/') {
-            b".".to_vec()
-        } else {
-            name
-        };
-        self.directory(directory, &shown, first, with_heading)
+        let shown = if name.is_empty() { b"." } else { name.as_slice() };
+        self.directory(directory, shown, first, with_heading)
     }
 
     fn directory(
@@ -167,6 +163,15 @@ impl Listing<'_> {
         }
         Ok(object)
     }
+}
+
+/// A path as it stands in a listing, where everything begins at the root of the tree.
+fn without_slashes(path: &[u8]) -> &[u8] {
+    let Some(start) = path.iter().position(|&b| b != b'/') else {
+        return &[];
+    };
+    let end = path.iter().rposition(|&b| b != b'/').unwrap_or(start);
+    &path[start..=end]
 }
 
 /// A kind as JSON says it.
