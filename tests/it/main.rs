@@ -3,6 +3,10 @@
 #[allow(dead_code, reason = "a builder says more than any one test asks for")]
 mod support;
 
+mod bad_input;
+mod help;
+mod logging;
+mod look;
 mod merge;
 mod model_unzip;
 mod real_layers;
