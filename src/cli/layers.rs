@@ -26,7 +26,7 @@ pub(super) struct StackArgs {
     /// A layer zip (can be repeated, first to last: the last one wins)
     #[arg(long = "layer", value_name = "ZIP")]
     pub(super) layers: Vec<PathBuf>,
-    /// A text file that lists layers, one path a line, first to last
+    /// A text file of layers, one path a line, first to last; '#' begins a comment
     #[arg(long, value_name = "FILE", conflicts_with = "layers")]
     pub(super) stack: Option<PathBuf>,
 }

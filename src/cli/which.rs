@@ -96,7 +96,7 @@ impl Answer<'_> {
         for hidden in &self.which.hidden {
             out.dim("  hidden  ")?;
             let (entry, why) = (self.describe(hidden.entry), self.why(hidden));
-            writeln!(out, "{}", [entry, why].join("  ").trim_end())?;
+            writeln!(out, "{entry}  {why}")?;
         }
         Ok(())
     }
@@ -143,17 +143,10 @@ impl Answer<'_> {
         widths.max().unwrap_or(0)
     }
 
-    /// Nothing where it goes without saying: what is seen has replaced it.
     fn why(&self, hidden: &Hidden) -> String {
         let layer = self.view.layer_name(hidden.by);
-        let by_what_is_seen = self
-            .which
-            .seen
-            .as_ref()
-            .is_some_and(|seen| seen.provider == hidden.by);
         match &hidden.reason {
             Reason::Replaced if self.is_identical(hidden) => "same content".to_owned(),
-            Reason::Replaced if by_what_is_seen => String::new(),
             Reason::Replaced => format!("replaced by {layer}"),
             Reason::Buried { under } => format!("{layer} has {}, no directory", printable(under)),
         }

@@ -413,7 +413,7 @@ fn which_names_the_provider_and_what_it_hides_topmost_first() {
         format!(
             "bin/tool
   seen    top.zip (layer 3)      6 B  crc {:08x}  2024-05-06 07:08:09
-  hidden  middle.zip (layer 2)  13 B  crc {:08x}  2024-05-06 07:08:09
+  hidden  middle.zip (layer 2)  13 B  crc {:08x}  2024-05-06 07:08:09  replaced by top.zip
   hidden  base.zip (layer 1)     4 B  crc {:08x}  2024-05-06 07:08:09  replaced by middle.zip
 ",
             crc(b"three\n"),
