@@ -229,8 +229,8 @@ fn not_a_zip(path: &Path, source: &dyn ReadAt, size: u64) -> ArchiveError {
         [b'7', b'z', 0xbc, 0xaf, ..] => "it begins like a 7z archive".to_owned(),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => "it begins like a zstd file".to_owned(),
         [0x7f, b'E', b'L', b'F', ..] => "it is an ELF program".to_owned(),
-        [b'<', ..] => "it begins like an HTML or XML page: a failed download?".to_owned(),
-        [b'{', ..] => "it begins like JSON: a failed download?".to_owned(),
+        [b'<', ..] => "it begins like an HTML or XML page, is it a failed download?".to_owned(),
+        [b'{', ..] => "it begins like JSON, is it a failed download?".to_owned(),
         bytes => format!("it begins with \"{}\"", bytes.escape_ascii()),
     };
     ArchiveError::NotZip { path, found }

@@ -12,7 +12,7 @@ use super::method::{DecodeError, Method};
 #[derive(Debug, Error)]
 pub enum ArchiveError {
     /// The file is missing, or its permissions are in the way.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {}", path.display(), in_words(source))]
     Open {
         /// The archive.
         path: PathBuf,
@@ -25,6 +25,14 @@ pub enum ArchiveError {
         /// The archive.
         path: PathBuf,
     },
+    /// A pipe, a device or a socket was named: a zip is read by position.
+    #[error("{}: {found}, expected a zip file", path.display())]
+    NotAFile {
+        /// The archive.
+        path: PathBuf,
+        /// What it is.
+        found: &'static str,
+    },
     /// Zero bytes.
     #[error("{}: the file is empty, expected a zip", path.display())]
     Empty {
@@ -32,7 +40,7 @@ pub enum ArchiveError {
         path: PathBuf,
     },
     /// No end record, and the file does not even begin like a zip.
-    #[error("{}: not a zip ({found})", path.display())]
+    #[error("{}: not a zip: {found}", path.display())]
     NotZip {
         /// The archive.
         path: PathBuf,
@@ -41,7 +49,7 @@ pub enum ArchiveError {
     },
     /// It begins like a zip, but its end is missing.
     #[error(
-        "{}: the zip's end is missing: only {size} bytes are here, is the download or copy incomplete?",
+        "{}: the zip's end is missing: {size} bytes are here, is the download or copy incomplete?",
         path.display()
     )]
     Truncated {
@@ -83,13 +91,16 @@ impl ArchiveError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             ArchiveError::Open { source, .. } => match source.kind() {
-                io::ErrorKind::NotFound => Some("check the path of the layer"),
-                io::ErrorKind::PermissionDenied => Some("make the file readable: chmod +r"),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Some("check the path of the layer"),
+                io::ErrorKind::PermissionDenied => {
+                    Some("make the file readable (chmod +r) and its directories searchable (chmod +x)")
+                }
                 _ => None,
             },
             ArchiveError::Directory { .. } => {
                 Some("zip it first: (cd DIR && zip -qry ../layer.zip .), then name the zip")
             }
+            ArchiveError::NotAFile { .. } => Some("write the zip to a file first, then name that"),
             ArchiveError::Empty { .. } | ArchiveError::Truncated { .. } => {
                 Some("fetch or build the layer again, and compare its size")
             }
@@ -97,6 +108,15 @@ impl ArchiveError {
             ArchiveError::Damaged { .. } => Some("test it with: unzip -t"),
             ArchiveError::Split { .. } | ArchiveError::TooLarge { .. } => None,
         }
+    }
+}
+
+/// What the system said, as people say it.
+fn in_words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied: this user may not read it".to_owned(),
+        _ => error.to_string(),
     }
 }
 

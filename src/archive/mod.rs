@@ -12,8 +12,9 @@ mod method;
 mod name;
 mod source;
 
-use std::fs::File;
+use std::fs::{self, File, FileType};
 use std::io;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -108,12 +109,9 @@ impl Archive {
             path: path.to_owned(),
             source,
         };
+        // Asked before it is opened: opening a pipe waits for whoever writes to it.
+        refuse_what_is_no_file(path, fs::metadata(path).map_err(open)?.file_type())?;
         let file = File::open(path).map_err(open)?;
-        if file.metadata().map_err(open)?.is_dir() {
-            return Err(ArchiveError::Directory {
-                path: path.to_owned(),
-            });
-        }
         Archive::from_source(path, Arc::new(file))
     }
 
@@ -197,6 +195,18 @@ impl Archive {
     pub fn rejected(&self) -> &[Rejected] {
         &self.directory.rejected
     }
+}
+
+fn refuse_what_is_no_file(path: &Path, kind: FileType) -> Result<(), ArchiveError> {
+    let path = path.to_owned();
+    let found = match kind {
+        _ if kind.is_file() => return Ok(()),
+        _ if kind.is_dir() => return Err(ArchiveError::Directory { path }),
+        _ if kind.is_fifo() => "a pipe",
+        _ if kind.is_socket() => "a socket",
+        _ => "a device",
+    };
+    Err(ArchiveError::NotAFile { path, found })
 }
 
 impl std::fmt::Debug for Archive {

@@ -1,7 +1,7 @@
 //! `optfs cat`: the bytes of files in the merged tree.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -17,7 +17,7 @@ use crate::fs::{FsError, Ino, MAX_READ_BYTES};
 pub(super) struct CatArgs {
     #[command(flatten)]
     stack: StackArgs,
-    /// Paths in the tree, from its root; /opt in front is allowed (can be repeated)
+    /// Paths in the tree, with or without /opt in front (can be repeated)
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
 }
@@ -27,10 +27,9 @@ pub(super) fn run(args: &CatArgs) -> Result<ExitCode, Failure> {
     print(|out| {
         let mut code = ExitCode::SUCCESS;
         for path in &args.paths {
-            let copied = view.find(path).and_then(|ino| {
-                copy(&view, ino, out)?
-                    .map_err(|e| Failure::new(Class::Trouble, format_args!("{}: {e}", path.display())))
-            });
+            let copied = view
+                .find(path)
+                .and_then(|ino| copy(&view, ino, out)?.map_err(|e| unreadable(path, &e)));
             match copied {
                 Ok(()) => {}
                 Err(failure) if failure.is_broken_pipe() => return Err(failure),
@@ -42,6 +41,14 @@ pub(super) fn run(args: &CatArgs) -> Result<ExitCode, Failure> {
         }
         Ok(code)
     })
+}
+
+fn unreadable(path: &Path, error: &FsError) -> Failure {
+    let class = match error {
+        FsError::IsADirectory => Class::No,
+        _ => Class::Trouble,
+    };
+    Failure::new(class, format_args!("{}: {error}", path.display()))
 }
 
 /// Copies a file piece by piece; the outer error is of writing, the inner one of reading.

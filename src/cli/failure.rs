@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io;
 use std::process::ExitCode;
 
+use super::terminal::printable;
 use crate::archive::ArchiveError;
 use crate::fuse::{AttachError, MountsError, SessionError, UnmountError};
 use crate::stack::StackError;
@@ -37,7 +38,7 @@ pub(super) enum Class {
 impl Failure {
     pub(super) fn new(class: Class, message: impl Display) -> Failure {
         Failure {
-            message: message.to_string(),
+            message: sayable(&message.to_string()),
             hint: None,
             class,
             broken_pipe: false,
@@ -46,7 +47,7 @@ impl Failure {
 
     /// Adds what the user can do next.
     pub(super) fn hint(mut self, hint: impl Display) -> Failure {
-        self.hint = Some(hint.to_string());
+        self.hint = Some(sayable(&hint.to_string()));
         self
     }
 
@@ -83,6 +84,16 @@ impl Failure {
     }
 }
 
+/// One line, whatever the names in it hold, and without the number behind what the system said.
+fn sayable(message: &str) -> String {
+    let is_number = |text: &str| text.strip_suffix(')').is_some_and(|n| n.parse::<i32>().is_ok());
+    let said = match message.rsplit_once(" (os error ") {
+        Some((said, number)) if is_number(number) => said,
+        _ => message,
+    };
+    printable(said.as_bytes()).into_owned()
+}
+
 impl From<ArchiveError> for Failure {
     fn from(error: ArchiveError) -> Failure {
         Failure::new(Class::Layer, &error).maybe_hint(error.hint())
@@ -100,6 +111,7 @@ impl From<AttachError> for Failure {
         let class = match &error {
             AttachError::Mount { .. } => Class::MountPoint,
             AttachError::DeviceMissing
+            | AttachError::DeviceWrong
             | AttachError::DeviceForbidden(_)
             | AttachError::HelperMissing
             | AttachError::Helper(_) => Class::Unavailable,

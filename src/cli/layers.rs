@@ -2,26 +2,31 @@
 //! `extract`; and opening the layers that are named.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 
 use clap::Args;
-use log::warn;
+use log::{info, warn};
 
 use super::failure::{Class, Failure};
+use super::size::counted;
 use crate::archive::{Archive, ArchiveError};
 use crate::stack::Stack;
+
+const LIST_HINT: &str = "write the paths of the layers into a text file, one a line, first to last";
 
 /// The options that name a stack, alike for every verb.
 #[derive(Args, Debug, Clone, Default)]
 pub(super) struct StackArgs {
-    /// A layer zip; the last one wins (can be repeated, in order)
+    /// A layer zip (can be repeated, first to last: the last one wins)
     #[arg(long = "layer", value_name = "ZIP")]
     pub(super) layers: Vec<PathBuf>,
-    /// A file that lists layers, one path a line, first to last; '#' begins a comment
+    /// A text file of layers, one path a line, first to last; '#' begins a comment
     #[arg(long, value_name = "FILE", conflicts_with = "layers")]
     pub(super) stack: Option<PathBuf>,
 }
@@ -36,7 +41,7 @@ impl StackArgs {
         paths.extend_from_slice(more);
         if paths.is_empty() {
             return Err(Failure::new(Class::Usage, "no layer is named")
-                .hint("name layer zips with --layer ZIP, first to last, or list them with --stack FILE"));
+                .hint("name zips first to last (--layer ZIP; plain arguments for mount), or list them in a file (--stack FILE)"));
         }
         Ok(paths)
     }
@@ -63,6 +68,11 @@ pub(super) fn open(paths: &[PathBuf]) -> Result<Stack, Failure> {
     });
     let archives = archives?;
     for archive in &archives {
+        info!(
+            "{}: {}",
+            archive.path().display(),
+            counted(archive.len() as u64, "entry")
+        );
         for rejected in archive.rejected() {
             let (archive, name) = (archive.path().display(), rejected.name.escape_ascii());
             warn!("{archive}: \"{name}\" is left out: {}", rejected.reason);
@@ -80,11 +90,11 @@ fn refuse_twins(paths: &[PathBuf]) -> Result<(), Failure> {
         let Ok(meta) = fs::metadata(path) else { continue };
         if let Some(first) = seen.insert((meta.dev(), meta.ino()), path) {
             let message = match first == path.as_path() {
-                true => format!("{}: the layer is named twice", path.display()),
+                true => format!("{}: named twice as a layer", path.display()),
                 false => format!("{} and {} are the same file", first.display(), path.display()),
             };
             return Err(Failure::new(Class::Layer, message)
-                .hint("name each layer once; where it stood first, the later one hides it whole"));
+                .hint("leave one of the two out: the later one would hide the earlier one whole"));
         }
     }
     Ok(())
@@ -92,26 +102,37 @@ fn refuse_twins(paths: &[PathBuf]) -> Result<(), Failure> {
 
 /// Paths in the list are relative to the file, so that it can move together with its layers.
 fn read_list(file: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let unreadable = |e| Failure::new(Class::Layer, format_args!("{}: {e}", file.display()));
-    let text = fs::read(file).map_err(unreadable)?;
-    if text.starts_with(b"PK") {
-        return Err(Failure::new(
-            Class::Usage,
-            format_args!("{}: a zip, not a list of layers", file.display()),
-        )
-        .hint("name a zip with --layer; --stack takes a text file with one path a line"));
+    let refuse = |class, why: &str| Failure::new(class, format_args!("{}: {why}", file.display()));
+    let text = fs::read(file).map_err(|e| match e.kind() {
+        ErrorKind::NotFound => refuse(Class::Layer, "no such file").hint("check the path behind --stack"),
+        ErrorKind::IsADirectory => refuse(Class::Layer, "a directory, not a list of layers").hint(LIST_HINT),
+        _ => refuse(Class::Layer, &e.to_string()),
+    })?;
+    if text.starts_with(b"PK\x03\x04") || text.starts_with(b"PK\x05\x06") {
+        return Err(refuse(Class::Usage, "a zip, not a list of layers")
+            .hint("name a zip with --layer; --stack takes a text file with one path a line"));
+    }
+    if text.contains(&0) {
+        return Err(refuse(Class::Usage, "not a text that lists layers").hint(LIST_HINT));
     }
     let base = file.parent().unwrap_or(Path::new("."));
-    let lines = text.split(|&b| b == b'\n').map(|line| line.trim_ascii());
-    let named = lines.filter(|line| !line.is_empty() && !line.starts_with(b"#"));
-    let paths: Vec<PathBuf> = named
-        .map(|line| base.join(std::ffi::OsStr::from_bytes(line)))
-        .collect();
+    let mut paths = Vec::new();
+    for (number, line) in (1..).zip(text.split(|&b| b == b'\n')) {
+        let line = line.trim_ascii();
+        if line.is_empty() || line.starts_with(b"#") {
+            continue;
+        }
+        let path = base.join(OsStr::from_bytes(line));
+        // Said here, where the line is known; every other trouble with it names the layer itself.
+        if fs::metadata(&path).is_err_and(|e| e.kind() == ErrorKind::NotFound) {
+            let message = format!("line {number}: {}: no such file", path.display());
+            return Err(refuse(Class::Layer, &message)
+                .hint("a path in the list counts from the directory that the list lies in"));
+        }
+        paths.push(path);
+    }
     if paths.is_empty() {
-        return Err(
-            Failure::new(Class::Usage, format_args!("{}: lists no layer", file.display()))
-                .hint("write one path a line, first to last"),
-        );
+        return Err(refuse(Class::Usage, "lists no layer").hint(LIST_HINT));
     }
     Ok(paths)
 }

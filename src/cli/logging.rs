@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::os::unix::net::UnixDatagram;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use env_logger::{Builder, Env, Target};
+use env_logger::{Builder, Target};
 use log::LevelFilter;
 
 use super::Verbosity;
@@ -25,14 +25,19 @@ pub(super) fn begin(verbosity: Verbosity) {
         (false, _) => LevelFilter::Debug,
     };
     let mut builder = Builder::new();
-    builder
-        .filter_level(LevelFilter::Error)
-        .filter_module("optfs", level);
-    if verbosity.verbose > 1 {
-        builder.filter_module("fuser", level);
+    let asked = std::env::var("OPTFS_LOG").unwrap_or_default();
+    // What is typed now counts more than what was exported once.
+    if verbosity.quiet || verbosity.verbose > 0 || asked.is_empty() {
+        builder
+            .filter_level(LevelFilter::Error)
+            .filter_module("optfs", level);
+        if verbosity.verbose > 1 {
+            builder.filter_module("fuser", level);
+        }
+    } else {
+        builder.parse_filters(&asked);
     }
     builder
-        .parse_env(Env::new().filter("OPTFS_LOG"))
         .format(|out, record| {
             let level = record.level().as_str().to_lowercase();
             writeln!(out, "optfs: {level}: {}", record.args())

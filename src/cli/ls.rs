@@ -18,7 +18,7 @@ use crate::fs::{Attr, Ino, Kind};
 pub(super) struct LsArgs {
     #[command(flatten)]
     stack: StackArgs,
-    /// Mode, size, time (UTC) and the layer that provides each name
+    /// With mode, size, time (UTC) and the layer that provides each name
     #[arg(short = 'l', long = "long")]
     long: bool,
     /// With everything below
@@ -27,7 +27,7 @@ pub(super) struct LsArgs {
     /// One JSON object a line
     #[arg(long, conflicts_with = "long")]
     json: bool,
-    /// Paths in the tree, from its root; /opt in front is allowed (can be repeated) [default: /]
+    /// Paths in the tree, with or without /opt in front (can be repeated) [default: /]
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
 }
@@ -39,11 +39,12 @@ pub(super) fn run(args: &LsArgs) -> Result<ExitCode, Failure> {
             args,
             view: &view,
             out,
+            layer_columns: view.layer_columns(),
         };
         let paths = or_root(&args.paths);
         let mut code = ExitCode::SUCCESS;
-        for path in &paths {
-            match listing.argument(path, paths.len() > 1 || args.recursive) {
+        for (place, path) in paths.iter().enumerate() {
+            match listing.argument(path, place == 0, paths.len() > 1 || args.recursive) {
                 Ok(()) => {}
                 Err(failure) if failure.is_broken_pipe() => return Err(failure),
                 // The other paths are listed all the same.
@@ -61,33 +62,36 @@ struct Listing<'a> {
     args: &'a LsArgs,
     view: &'a View,
     out: &'a mut Out,
+    layer_columns: usize,
 }
 
 impl Listing<'_> {
-    fn argument(&mut self, path: &Path, with_heading: bool) -> Result<(), Failure> {
+    fn argument(&mut self, path: &Path, first: bool, with_heading: bool) -> Result<(), Failure> {
         let itself = self.view.find_itself(path)?;
         let attr = self.view.attr(itself)?;
-        let name = below_home(path);
-        // As ls does: a link to a directory is listed as the directory, unless its own line is wanted.
+        let name = without_slashes(&below_home(path)).to_vec();
+        // As ls does: a link to a directory is listed as the directory, unless its own line is wanted. One
+        // that leads nowhere is a name all the same.
         let directory = match attr.kind {
             Kind::Directory => itself,
-            Kind::Symlink if !self.args.long => self.view.find(path)?,
+            Kind::Symlink if !self.args.long => self.view.find(path).unwrap_or(itself),
             _ => return self.line(&attr, &name),
         };
         if self.view.attr(directory)?.kind != Kind::Directory {
             return self.line(&attr, &name);
         }
-        let shown = if name.iter().all(|&b| b == b'/') {
-            b".".to_vec()
-        } else {
-            name
-        };
-        self.directory(directory, &shown, with_heading)
+        let shown = if name.is_empty() { b"." } else { name.as_slice() };
+        self.directory(directory, shown, first, with_heading)
     }
 
-    fn directory(&mut self, top: Ino, name: &[u8], with_heading: bool) -> Result<(), Failure> {
+    fn directory(
+        &mut self,
+        top: Ino,
+        name: &[u8],
+        mut first: bool,
+        with_heading: bool,
+    ) -> Result<(), Failure> {
         let mut waiting = vec![(top, name.to_vec())];
-        let mut first = true;
         while let Some((directory, path)) = waiting.pop() {
             if with_heading && !self.args.json {
                 if !first {
@@ -129,7 +133,7 @@ impl Listing<'_> {
             let (mode, time) = (mode_text(attr), time_text(attr.mtime.seconds));
             write!(self.out, "{mode} {:>11} {time}  ", attr.size)?;
             let layer = self.view.layer_name(self.view.provider(attr.ino)?);
-            self.out.dim(&format!("{layer:<20}"))?;
+            self.out.dim(&format!("{layer:<0$}", self.layer_columns))?;
             write!(self.out, "  ")?;
         }
         self.out.name(name)?;
@@ -159,6 +163,15 @@ impl Listing<'_> {
         }
         Ok(object)
     }
+}
+
+/// A path as it stands in a listing, where everything begins at the root of the tree.
+fn without_slashes(path: &[u8]) -> &[u8] {
+    let Some(start) = path.iter().position(|&b| b != b'/') else {
+        return &[];
+    };
+    let end = path.iter().rposition(|&b| b != b'/').unwrap_or(start);
+    &path[start..=end]
 }
 
 /// A kind as JSON says it.

@@ -1,6 +1,7 @@
 //! Words in, words out: arguments, what names a layer, printing, progress and exit codes.
 
 mod cat;
+mod completions;
 mod failure;
 mod guard;
 mod layers;
@@ -15,11 +16,12 @@ mod stat;
 mod terminal;
 mod tree;
 mod umount;
+mod usage;
 mod which;
 
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use failure::Failure;
 
@@ -43,11 +45,11 @@ struct Cli {
 
 #[derive(Args, Clone, Copy)]
 struct Verbosity {
-    /// Say more: -v what happens, -vv each request (can be repeated; also OPTFS_LOG=debug)
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    /// Say more: -v what happens, -vv each request; OPTFS_LOG=debug does the same
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, display_order = 900)]
     verbose: u8,
-    /// Say only what is wrong enough to stop for
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    /// Say only what stops the command, no warnings
+    #[arg(short, long, global = true, conflicts_with = "verbose", display_order = 901)]
     quiet: bool,
 }
 
@@ -63,6 +65,7 @@ enum Verb {
     Stat(stat::StatArgs),
     Tree(tree::TreeArgs),
     Which(which::WhichArgs),
+    Completions(completions::CompletionsArgs),
     #[command(hide = true)]
     Guard(guard::GuardArgs),
     #[command(hide = true)]
@@ -73,7 +76,11 @@ enum Verb {
 
 /// Runs the `optfs` command line and returns its exit status.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let args: Vec<_> = std::env::args_os().collect();
+    let cli = match Cli::try_parse_from(&args) {
+        Ok(cli) => cli,
+        Err(error) => return usage::complaint(&error, &Cli::command(), &args).report(),
+    };
     logging::begin(cli.verbosity);
     let result = match cli.verb {
         Verb::Mount(args) => mount::run(args),
@@ -87,6 +94,7 @@ pub fn main() -> ExitCode {
         Verb::Which(args) => which::run(&args),
         Verb::RunServer(args) => run::run_server(&args),
         Verb::RunChild(args) => return run::run_child(&args),
+        Verb::Completions(args) => completions::run(&args, &Cli::command()),
         Verb::Guard(args) => guard::run(&args),
     };
     result.unwrap_or_else(Failure::report)
@@ -94,10 +102,10 @@ pub fn main() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use super::*;
 
     #[test]
     fn the_command_line_makes_sense_to_clap() {
-        super::Cli::command().debug_assert();
+        Cli::command().debug_assert();
     }
 }

@@ -32,11 +32,7 @@ const READY: &[u8] = b"ready\n";
                             optfs mount [OPTIONS] --stack FILE MOUNTPOINT")]
 pub(super) struct MountArgs {
     /// Layer zips, first to last, and at the end the directory to mount on
-    #[arg(
-        required = true,
-        value_name = "LAYER.zip... MOUNTPOINT",
-        hide_possible_values = true
-    )]
+    #[arg(value_name = "LAYER.zip... MOUNTPOINT", hide_possible_values = true)]
     paths: Vec<PathBuf>,
     #[command(flatten)]
     stack: StackArgs,
@@ -50,10 +46,10 @@ pub(super) struct MountArgs {
     #[arg(long)]
     allow_other: bool,
     /// Owner of all files [default: who mounts]
-    #[arg(long, value_name = "UID")]
+    #[arg(long, value_name = "UID", value_parser = mount_options::number)]
     uid: Option<u32>,
     /// Group of all files [default: the group of who mounts]
-    #[arg(long, value_name = "GID")]
+    #[arg(long, value_name = "GID", value_parser = mount_options::number)]
     gid: Option<u32>,
     /// Most inflated bytes that are kept in memory
     #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = size::parse)]
@@ -75,7 +71,7 @@ pub(super) struct MountArgs {
 
 pub(super) fn run(args: MountArgs) -> Result<ExitCode, Failure> {
     let options = mount_options::parse(args.options.iter().map(String::as_str))
-        .map_err(|why| Failure::new(Class::Usage, why))?;
+        .map_err(|why| Failure::new(Class::Usage, why).hint("'optfs mount --help' lists what -o takes"))?;
     let foreground = args.foreground || args.debug || options.debug;
     let (plain, mountpoint) = split_off_mountpoint(&args.paths)?;
     let mut paths = options.layers.clone();
@@ -90,15 +86,16 @@ pub(super) fn run(args: MountArgs) -> Result<ExitCode, Failure> {
 
 fn split_off_mountpoint(paths: &[PathBuf]) -> Result<(&[PathBuf], &Path), Failure> {
     let Some((mountpoint, layers)) = paths.split_last() else {
-        return Err(Failure::new(Class::Usage, "no mount point is named"));
+        return Err(Failure::new(Class::Usage, "no mount point is named")
+            .hint("it comes last: optfs mount LAYER.zip... MOUNTPOINT"));
     };
     if mountpoint.is_file() {
         let message = format!(
-            "{}: a file, and the last argument is where to mount",
+            "{}: a file, expected a directory to mount on",
             mountpoint.display()
         );
         return Err(Failure::new(Class::MountPoint, message)
-            .hint("end the command with a directory: optfs mount LAYER.zip... MOUNTPOINT"));
+            .hint("the directory comes last: optfs mount LAYER.zip... MOUNTPOINT"));
     }
     Ok((layers, mountpoint))
 }
@@ -120,13 +117,14 @@ fn check_mountpoint(named: &Path) -> Result<PathBuf, Failure> {
     }
     match fs::metadata(named) {
         Ok(meta) if meta.is_dir() => Ok(named.canonicalize()?),
-        Ok(_) => Err(refuse("not a directory".to_owned())),
+        Ok(_) => Err(refuse("not a directory".to_owned()).hint("mount on a directory")),
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             Err(refuse("the mount point does not exist".to_owned())
                 .hint(format_args!("make it: mkdir -p {}", named.display())))
         }
         Err(e) if e.raw_os_error() == Some(Errno::ENOTCONN as i32) => {
-            Err(refuse("a dead mount of another filesystem".to_owned()).hint("take it away: fusermount3 -uz"))
+            Err(refuse("a dead mount of another filesystem".to_owned())
+                .hint(format_args!("take it away: umount -l {}", named.display())))
         }
         Err(e) => Err(refuse(e.to_string())),
     }

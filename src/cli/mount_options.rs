@@ -83,7 +83,8 @@ pub(super) fn threads(value: &str) -> Result<usize, String> {
     }
 }
 
-fn number(value: &str) -> Result<u32, String> {
+/// A user or group, or another number of 32 bits.
+pub(super) fn number(value: &str) -> Result<u32, String> {
     value.parse().map_err(|_| "expected a number".to_owned())
 }
 

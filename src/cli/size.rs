@@ -1,4 +1,4 @@
-//! Sizes in words: `256M`, `64KiB`, `1g`.
+//! Sizes and counts in words: `256M`, `64KiB`, `1g`, `2 directories`.
 
 /// Reads a size in bytes: a number, and k, M, G or T (in any case, with or without `B` or `iB`), all in
 /// powers of 1024.
@@ -40,6 +40,15 @@ pub(super) fn human(bytes: u64) -> String {
         format!("{bytes} B")
     } else {
         format!("{size:.1} {unit}")
+    }
+}
+
+/// Writes how many of something there are.
+pub(super) fn counted(count: u64, noun: &str) -> String {
+    match (count, noun.strip_suffix('y')) {
+        (1, _) => format!("1 {noun}"),
+        (_, Some(stem)) => format!("{count} {stem}ies"),
+        (_, None) => format!("{count} {noun}s"),
     }
 }
 

@@ -59,6 +59,15 @@ impl View {
         Ok(self.stack().provider(node))
     }
 
+    /// Width of the widest of the layers' names.
+    pub(super) fn layer_columns(&self) -> usize {
+        let names = self
+            .stack()
+            .layers_in_order()
+            .map(|(layer, _)| self.layer_name(layer));
+        names.map(|name| name.chars().count()).max().unwrap_or(0)
+    }
+
     /// A layer as people call it: the name of its file.
     pub(super) fn layer_name(&self, layer: LayerIdx) -> String {
         let path = self.stack().layer(layer).path();

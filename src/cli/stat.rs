@@ -9,7 +9,7 @@ use clap::Args;
 use super::failure::{Class, Failure};
 use super::layers::StackArgs;
 use super::ls::kind_word;
-use super::size::human;
+use super::size::{counted, human};
 use super::stack_view::{View, mode_text, time_text};
 use super::terminal::{Out, print};
 use crate::fs::Kind;
@@ -20,7 +20,7 @@ use crate::stack::{Body, EntryKind, EntryRef};
 pub(super) struct StatArgs {
     #[command(flatten)]
     stack: StackArgs,
-    /// Paths in the tree, from its root; /opt in front is allowed (can be repeated) [default: the stack]
+    /// Paths in the tree, with or without /opt in front (can be repeated) [default: the whole stack]
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
 }
@@ -33,7 +33,10 @@ pub(super) fn run(args: &StatArgs) -> Result<ExitCode, Failure> {
             return Ok(ExitCode::SUCCESS);
         }
         let mut code = ExitCode::SUCCESS;
-        for path in &args.paths {
+        for (place, path) in args.paths.iter().enumerate() {
+            if place > 0 {
+                writeln!(out)?;
+            }
             match one(&view, path, out) {
                 Ok(()) => {}
                 Err(failure) if failure.is_broken_pipe() => return Err(failure),
@@ -69,15 +72,14 @@ fn one(view: &View, path: &Path, out: &mut Out) -> Result<(), Failure> {
         format!("{:04o} {}", attr.mode, mode_text(&attr)).as_bytes(),
     )?;
     field("size", format!("{} ({})", attr.size, human(attr.size)).as_bytes())?;
-    let mtime = attr.mtime;
-    field(
-        "modified",
-        format!("{}.{:09} UTC", time_text(mtime.seconds), mtime.nanoseconds).as_bytes(),
-    )?;
-    field(
-        "inode",
-        format!("{}, {} links", attr.ino.0, attr.nlink).as_bytes(),
-    )?;
+    let time = time_text(attr.mtime.seconds);
+    let time = match attr.mtime.nanoseconds {
+        0 => format!("{time} UTC"),
+        nanoseconds => format!("{time}.{nanoseconds:09} UTC"),
+    };
+    field("modified", time.as_bytes())?;
+    let inode = format!("{}, {}", attr.ino.0, counted(attr.nlink.into(), "link"));
+    field("inode", inode.as_bytes())?;
     let provider = view.provider(ino)?;
     let layer = format!(
         "{} (layer {})",
@@ -135,21 +137,24 @@ fn whole(view: &View, out: &mut Out) -> Result<(), Failure> {
         )?;
     }
     let (mut directories, mut files, mut links, mut seen) = (0u64, 0u64, 0u64, 0u64);
-    for node in stack.nodes() {
-        match stack.body(node) {
-            Body::Directory(_) => directories += 1,
-            Body::Symlink(_) => links += 1,
-            Body::File(entry) => {
-                files += 1;
-                seen = seen.saturating_add(stack.entry(entry).declared_size);
-            }
+    // The root is where the tree hangs, not one of its directories.
+    for node in stack.nodes().skip(1) {
+        let counter = match stack.body(node) {
+            Body::Directory(_) => &mut directories,
+            Body::Symlink(_) => &mut links,
+            Body::File(_) => &mut files,
+        };
+        *counter += 1;
+        if let Body::File(entry) | Body::Symlink(entry) = stack.body(node) {
+            seen = seen.saturating_add(stack.entry(entry).declared_size);
         }
     }
-    writeln!(
-        out,
-        "\nmerged  {files} files, {directories} directories, {links} symlinks; {}",
-        human(seen)
-    )?;
+    let counts = [
+        counted(files, "file"),
+        counted(directories, "directory"),
+        counted(links, "symlink"),
+    ];
+    writeln!(out, "\nmerged  {}; {}", counts.join(", "), human(seen))?;
     writeln!(out, "hidden  {}", human(total.saturating_sub(seen)))?;
     Ok(())
 }

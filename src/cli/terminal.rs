@@ -30,8 +30,8 @@ impl Out {
     /// A name as it is for a pipe; on a terminal with control characters and broken UTF-8 escaped.
     pub(super) fn name(&mut self, name: &[u8]) -> io::Result<()> {
         match self.is_terminal {
-            true => self.stdout.write_all(printable(name).as_bytes()),
-            false => self.stdout.write_all(name),
+            true => self.write_all(printable(name).as_bytes()),
+            false => self.write_all(name),
         }
     }
 
@@ -47,20 +47,25 @@ impl Out {
 
     fn coloured(&mut self, code: &str, text: &str) -> io::Result<()> {
         match self.colours {
-            true => write!(self.stdout, "\x1b[{code}m{text}\x1b[0m"),
-            false => self.stdout.write_all(text.as_bytes()),
+            true => write!(self, "\x1b[{code}m{text}\x1b[0m"),
+            false => self.write_all(text.as_bytes()),
         }
     }
 }
 
 impl Write for Out {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.stdout.write(buf)
+        self.stdout.write(buf).map_err(named)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.stdout.flush()
+        self.stdout.flush().map_err(named)
     }
+}
+
+/// A full disk behind standard output is no trouble with the layers: the message says whose it is.
+fn named(error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("standard output: {error}"))
 }
 
 /// A name in which nothing can move the cursor: control characters and bytes that are no UTF-8 become

@@ -8,8 +8,9 @@ use clap::Args;
 
 use super::failure::{Class, Failure};
 use super::layers::StackArgs;
+use super::size::counted;
 use super::stack_view::View;
-use super::terminal::{Out, print};
+use super::terminal::{Out, print, printable};
 use crate::fs::{Ino, Kind};
 
 /// Draw the merged tree, with the layer that provides each name
@@ -17,11 +18,11 @@ use crate::fs::{Ino, Kind};
 pub(super) struct TreeArgs {
     #[command(flatten)]
     stack: StackArgs,
-    /// Levels to draw [default: all]
-    #[arg(short = 'L', long, value_name = "LEVELS")]
+    /// Levels to draw, at least 1 [default: all]
+    #[arg(short = 'L', long, value_name = "LEVELS", value_parser = levels)]
     depth: Option<usize>,
-    /// Where to begin; /opt in front is allowed
-    #[arg(default_value = "/", value_name = "PATH")]
+    /// Where to begin, with or without /opt in front
+    #[arg(default_value = "/opt", value_name = "PATH")]
     path: PathBuf,
 }
 
@@ -33,8 +34,12 @@ struct Level {
 pub(super) fn run(args: &TreeArgs) -> Result<ExitCode, Failure> {
     let view = View::open(&args.stack)?;
     let top = view.find(&args.path)?;
+    if view.attr(top)?.kind != Kind::Directory {
+        let message = format!("{}: not a directory", args.path.display());
+        return Err(Failure::new(Class::No, message).hint("'optfs stat' shows what it is"));
+    }
     print(|out| {
-        out.bold(&args.path.to_string_lossy())?;
+        out.bold(&printable(args.path.as_os_str().as_encoded_bytes()))?;
         writeln!(out)?;
         let (mut directories, mut files) = (0u64, 0u64);
         let mut levels = vec![Level {
@@ -58,9 +63,17 @@ pub(super) fn run(args: &TreeArgs) -> Result<ExitCode, Failure> {
                 Kind::File | Kind::Symlink => files += 1,
             }
         }
-        writeln!(out, "\n{directories} directories, {files} files")?;
+        let counts = [counted(directories, "directory"), counted(files, "file")];
+        writeln!(out, "\n{}", counts.join(", "))?;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+fn levels(value: &str) -> Result<usize, String> {
+    match value.parse() {
+        Ok(levels @ 1..) => Ok(levels),
+        _ => Err("expected a number from 1 up".to_owned()),
+    }
 }
 
 fn entries(view: &View, directory: Ino) -> Result<std::vec::IntoIter<(Vec<u8>, Ino, Kind)>, Failure> {

@@ -8,13 +8,13 @@ use clap::Args;
 use super::failure::{Class, Failure};
 use crate::fuse::{Mount, mounts, unmount};
 
-/// Unmount
+/// Take mounts of optfs away
 #[derive(Args)]
 pub(super) struct UmountArgs {
     /// Where optfs is mounted (can be repeated)
     #[arg(required = true, value_name = "MOUNTPOINT")]
     mountpoints: Vec<PathBuf>,
-    /// Out of sight now; whoever uses it may finish
+    /// Take it out of sight now; who uses it may finish
     #[arg(short = 'z', long)]
     lazy: bool,
 }

@@ -1,7 +1,7 @@
 //! `optfs which`: the layer that provides a path, and what it hides.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -15,7 +15,7 @@ use super::stack_view::{View, below_home, time_text};
 use super::terminal::{Out, print, printable};
 use crate::explain::{self, Hidden, Reason, Which};
 use crate::fs::Kind;
-use crate::path::RelPath;
+use crate::path::{NameError, RelPath};
 use crate::stack::{Body, EntryRef, LayerIdx};
 
 /// Say which layer provides a path, and what it hides
@@ -28,7 +28,7 @@ pub(super) struct WhichArgs {
     /// One JSON object a line
     #[arg(long)]
     json: bool,
-    /// Paths in the tree, from its root; /opt in front is allowed (can be repeated)
+    /// Paths in the tree, with or without /opt in front (can be repeated)
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
 }
@@ -36,64 +36,82 @@ pub(super) struct WhichArgs {
 pub(super) fn run(args: &WhichArgs) -> Result<ExitCode, Failure> {
     let view = View::open(&args.stack)?;
     print(|out| {
-        let mut all_there = true;
+        let mut code = ExitCode::SUCCESS;
         for path in &args.paths {
             let inside = below_home(path);
-            let checked = RelPath::check(&inside)
-                .map_err(|e| Failure::new(Class::Usage, format_args!("{}: {e}", path.display())))?;
-            let which = explain::which(view.stack(), &checked);
-            all_there &= which.seen.is_some();
+            let (path_in_tree, which) = match RelPath::check(&inside) {
+                Ok(checked) => (
+                    checked.as_bytes().to_vec(),
+                    explain::which(view.stack(), &checked),
+                ),
+                Err(NameError::Empty) => (Vec::new(), explain::root(view.stack())),
+                Err(e) => {
+                    out.flush()?;
+                    code = Failure::new(Class::Usage, format_args!("{}: {e}", path.display())).report();
+                    continue;
+                }
+            };
+            if which.seen.is_none() && code == ExitCode::SUCCESS {
+                code = ExitCode::from(Class::No as u8);
+            }
             let answer = Answer {
                 view: &view,
-                path: &checked,
+                path: &path_in_tree,
                 which: &which,
             };
             match args.json {
                 true => writeln!(out, "{}", answer.object())?,
-                false => answer.print(out, path)?,
+                false => answer.print(out)?,
             }
         }
-        Ok(if all_there {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::from(Class::No as u8)
-        })
+        Ok(code)
     })
 }
 
 struct Answer<'a> {
     view: &'a View,
-    path: &'a RelPath<'a>,
+    /// From the root of the tree, which is the empty path.
+    path: &'a [u8],
     which: &'a Which,
 }
 
 impl Answer<'_> {
-    fn print(&self, out: &mut Out, named: &Path) -> Result<(), Failure> {
-        out.name(self.path.as_bytes())?;
+    fn print(&self, out: &mut Out) -> Result<(), Failure> {
+        out.name(if self.path.is_empty() { b"/opt" } else { self.path })?;
         writeln!(out)?;
         match &self.which.seen {
-            None => writeln!(
-                out,
-                "  no layer provides {}",
-                printable(named.as_os_str().as_encoded_bytes())
-            )?,
-            Some(seen) => match seen.body {
-                Body::File(entry) | Body::Symlink(entry) => {
-                    out.bold("  seen    ")?;
-                    writeln!(out, "{}", self.describe(entry))?;
+            None => writeln!(out, "  no layer provides it{}", self.through_links())?,
+            Some(seen) => {
+                out.bold("  seen    ")?;
+                match seen.body {
+                    Body::File(entry) | Body::Symlink(entry) => writeln!(out, "{}", self.describe(entry))?,
+                    Body::Directory(_) => {
+                        let names: Vec<_> =
+                            seen.contributors.iter().map(|&layer| self.layer(layer)).collect();
+                        writeln!(out, "a directory, of {}", names.join(", "))?;
+                    }
                 }
-                Body::Directory(_) => {
-                    let names: Vec<_> = seen.contributors.iter().map(|&layer| self.layer(layer)).collect();
-                    out.bold("  seen    ")?;
-                    writeln!(out, "a directory, of {}", names.join(", "))?;
-                }
-            },
+            }
         }
         for hidden in &self.which.hidden {
             out.dim("  hidden  ")?;
-            writeln!(out, "{}  {}", self.describe(hidden.entry), self.why(hidden))?;
+            let (entry, why) = (self.describe(hidden.entry), self.why(hidden));
+            writeln!(out, "{entry}  {why}")?;
         }
         Ok(())
+    }
+
+    /// No link is followed in the answer, as layers never write through one. Who typed a path that
+    /// leads through links wants to know where it ends.
+    fn through_links(&self) -> String {
+        let walked = self.view.fs.walk(self.path, true);
+        match walked.ok().and_then(|ino| self.view.fs.node(ino).ok()) {
+            Some(node) => {
+                let path = self.view.stack().path(node);
+                format!(": a symlink leads from there to {}", printable(&path))
+            }
+            None => String::new(),
+        }
     }
 
     fn layer(&self, layer: LayerIdx) -> String {
@@ -102,24 +120,35 @@ impl Answer<'_> {
 
     fn describe(&self, entry: EntryRef) -> String {
         let e = self.view.stack().entry(entry);
-        let layer = self.layer(entry.layer);
+        let layer_columns = self.widest(|entry| self.layer(entry.layer));
+        let layer = format!("{:<layer_columns$}", self.layer(entry.layer));
         let kind = kind_of(e.kind);
+        let size_columns = self.widest(|entry| human(self.view.stack().entry(entry).declared_size));
         let (size, time) = (human(e.declared_size), time_text(e.mtime.seconds));
         match kind {
             Kind::Directory => format!("{layer}  directory  {time}"),
-            Kind::File => format!("{layer}  {size}  crc {:08x}  {time}", e.crc),
+            Kind::File => format!("{layer}  {size:>size_columns$}  crc {:08x}  {time}", e.crc),
             Kind::Symlink => format!("{layer}  symlink  {time}"),
         }
     }
 
+    /// So that what one would compare stands below each other.
+    fn widest(&self, text: impl Fn(EntryRef) -> String) -> usize {
+        let seen = self.which.seen.iter().filter_map(|seen| match seen.body {
+            Body::File(entry) | Body::Symlink(entry) => Some(entry),
+            Body::Directory(_) => None,
+        });
+        let entries = seen.chain(self.which.hidden.iter().map(|hidden| hidden.entry));
+        let widths = entries.map(|entry| text(entry).chars().count());
+        widths.max().unwrap_or(0)
+    }
+
     fn why(&self, hidden: &Hidden) -> String {
+        let layer = self.view.layer_name(hidden.by);
         match &hidden.reason {
-            Reason::Replaced if self.is_identical(hidden) => "the same content".to_owned(),
-            Reason::Replaced => format!("replaced by {}", self.view.layer_name(hidden.by)),
-            Reason::Buried { under } => {
-                let layer = self.view.layer_name(hidden.by);
-                format!("hidden by {} of {layer}, no directory", printable(under))
-            }
+            Reason::Replaced if self.is_identical(hidden) => "same content".to_owned(),
+            Reason::Replaced => format!("replaced by {layer}"),
+            Reason::Buried { under } => format!("{layer} has {}, no directory", printable(under)),
         }
     }
 
@@ -163,7 +192,7 @@ impl Answer<'_> {
             })
             .collect();
         json!({
-            "path": String::from_utf8_lossy(self.path.as_bytes()),
+            "path": String::from_utf8_lossy(self.path),
             "seen": seen,
             "hidden": hidden,
         })
@@ -178,14 +207,17 @@ impl Answer<'_> {
 
     fn entry_object(&self, entry: EntryRef) -> Value {
         let e = self.view.stack().entry(entry);
-        json!({
+        let mut object = json!({
             "layer": self.view.stack().layer(entry.layer).path().to_string_lossy(),
             "position": entry.layer.index() + 1,
             "type": kind_word(kind_of(e.kind)),
-            "size": e.declared_size,
-            "crc32": format!("{:08x}", e.crc),
             "mtime": e.mtime.seconds,
-        })
+        });
+        if kind_of(e.kind) != Kind::Directory {
+            object["size"] = json!(e.declared_size);
+            object["crc32"] = json!(format!("{:08x}", e.crc));
+        }
+        object
     }
 }
 

@@ -52,6 +52,14 @@ pub enum Reason {
     },
 }
 
+/// Says what stands at the root: a directory that nothing can hide.
+pub fn root(stack: &Stack) -> Which {
+    Which {
+        seen: Some(seen(stack, NodeId::ROOT)),
+        hidden: Vec::new(),
+    }
+}
+
 /// Says what stands at a path, and which entries of that path are hidden.
 pub fn which(stack: &Stack, path: &RelPath<'_>) -> Which {
     let mut hidden = Vec::new();
@@ -80,13 +88,19 @@ pub fn which(stack: &Stack, path: &RelPath<'_>) -> Which {
         }));
     }
     hidden.sort_by_key(|h| std::cmp::Reverse(h.entry));
-    let seen = at.map(|node| Seen {
+    Which {
+        seen: at.map(|node| seen(stack, node)),
+        hidden,
+    }
+}
+
+fn seen(stack: &Stack, node: NodeId) -> Seen {
+    Seen {
         node,
         body: stack.body(node),
         provider: stack.provider(node),
         contributors: contributors(stack, node),
-    });
-    Which { seen, hidden }
+    }
 }
 
 /// Whether an entry is hidden only in name: a directory's own entry below another one's. Both

@@ -5,12 +5,14 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, IoSliceMut, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use nix::errno::Errno;
 use nix::mount::MsFlags;
+use nix::sys::stat::makedev;
 use nix::unistd::{getegid, geteuid};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use thiserror::Error;
@@ -46,6 +48,9 @@ pub enum AttachError {
     /// No /dev/fuse.
     #[error("{DEVICE} does not exist: the kernel has no FUSE here")]
     DeviceMissing,
+    /// Something else lies at /dev/fuse, as some sandboxes do it.
+    #[error("{DEVICE} is not the device of FUSE (a character device, 10:229)")]
+    DeviceWrong,
     /// /dev/fuse may not be opened.
     #[error("{DEVICE} cannot be opened: {0}")]
     DeviceForbidden(io::Error),
@@ -69,8 +74,11 @@ impl AttachError {
     /// What the user can do next.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            AttachError::DeviceMissing => {
+            AttachError::DeviceMissing | AttachError::DeviceWrong => {
                 Some("load it with 'modprobe fuse', or start the container with '--device /dev/fuse'")
+            }
+            AttachError::DeviceForbidden(e) if e.kind() != io::ErrorKind::PermissionDenied => {
+                Some("load it with 'modprobe fuse'")
             }
             AttachError::DeviceForbidden(_) => {
                 Some("as root: chmod 666 /dev/fuse, or run optfs as root; in a container: --device /dev/fuse")
@@ -98,6 +106,10 @@ pub fn attach(mountpoint: &Path, options: &AttachOptions) -> Result<OwnedFd, Att
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(AttachError::DeviceMissing),
         Err(e) => return Err(AttachError::DeviceForbidden(e)),
     };
+    let meta = device.metadata().map_err(AttachError::DeviceForbidden)?;
+    if !meta.file_type().is_char_device() || meta.rdev() != makedev(10, 229) {
+        return Err(AttachError::DeviceWrong);
+    }
     match mount_directly(&device, mountpoint, options) {
         Ok(()) => Ok(device.into()),
         Err(Errno::EPERM) if options.helper && !geteuid().is_root() => {
@@ -170,7 +182,7 @@ fn mount_through_helper(mountpoint: &Path, options: &AttachOptions) -> Result<Ow
     };
     let device = receive_descriptor(&ours);
     let said = wait_for_helper(child).map_err(failed)?;
-    device.map_err(failed)?.ok_or_else(|| AttachError::Helper(said))
+    device.map_err(failed)?.ok_or(AttachError::Helper(said))
 }
 
 /// What the helper said on its way out, without its own name.

@@ -150,7 +150,7 @@ impl Stack {
 
     /// The node with a number, if there is one.
     pub fn node_at(&self, index: usize) -> Option<NodeId> {
-        (index < self.nodes.len()).then(|| NodeId(index as u32))
+        (index < self.nodes.len()).then_some(NodeId(index as u32))
     }
 
     /// All nodes: parents before children, siblings by name.

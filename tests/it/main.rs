@@ -8,6 +8,10 @@
 #[allow(dead_code, reason = "a builder says more than any one test asks for")]
 mod support;
 
+mod bad_input;
+mod help;
+mod logging;
+mod look;
 mod merge;
 mod model_unzip;
 mod odd_attributes;

@@ -27,7 +27,7 @@ fn is_damaged<T>(result: Result<T, FsError>, words: &str) -> bool {
     matches!(result, Err(FsError::Damaged(what)) if what.contains(words))
 }
 
-/// 1. Layers apply in the order given, and the last one wins.
+/// Promise 1: Layers apply in the order given, and the last one wins.
 #[test]
 fn the_last_layer_wins() {
     let (one, two) = (
@@ -38,7 +38,7 @@ fn the_last_layer_wins() {
     assert_eq!(read(&stack(&[two(), one()]), "f").unwrap(), b"one");
 }
 
-/// 2. Directories merge only with directories; the upper one's own entry gives mode and time.
+/// Promise 2: Directories merge only with directories; the upper one's own entry gives mode and time.
 #[test]
 fn directories_merge() {
     let lower = RawZip::new().dir("d/").mode(0o700).mtime(100).file("d/a", "a");
@@ -49,7 +49,7 @@ fn directories_merge() {
     assert_eq!((attr(&fs, "d").mode, attr(&fs, "d").mtime.seconds), (0o750, 200));
 }
 
-/// 3. In every other pair the later layer wins and hides everything earlier layers had under that path.
+/// Promise 3: In every other pair the later layer wins and hides everything earlier layers had under that path.
 #[test]
 fn other_pairs_replace() {
     let directory = || RawZip::new().file("x/below", "hidden");
@@ -80,7 +80,7 @@ fn other_pairs_replace() {
     }
 }
 
-/// 4. A third layer's directory over a directory and a file starts from what lies above the file.
+/// Promise 4: A third layer's directory over a directory and a file starts from what lies above the file.
 #[test]
 fn directory_over_file_starts_empty() {
     let bottom = RawZip::new().file("d/old", "old");
@@ -89,7 +89,7 @@ fn directory_over_file_starts_empty() {
     assert_eq!(names(&stack(&[bottom, file, top]), "d"), ["new"]);
 }
 
-/// 5. No symlink is ever followed while merging.
+/// Promise 5: No symlink is ever followed while merging.
 #[test]
 fn a_link_is_replaced_and_never_followed() {
     let lower = RawZip::new().dir("real/").symlink("link", "real");
@@ -100,7 +100,7 @@ fn a_link_is_replaced_and_never_followed() {
     assert_eq!(names(&fs, "link"), ["f"]);
 }
 
-/// 6. Lambda layers have no whiteouts: a name such as `.wh.x` is an ordinary file.
+/// Promise 6: Lambda layers have no whiteouts: a name such as `.wh.x` is an ordinary file.
 #[test]
 fn whiteouts_are_ordinary_files() {
     let fs = stack(&[
@@ -110,7 +110,7 @@ fn whiteouts_are_ordinary_files() {
     assert_eq!(names(&fs, ""), [".wh..wh..opq", ".wh.x", "x"]);
 }
 
-/// 7. Of several entries with one name in one archive, the last in the central directory wins.
+/// Promise 7: Of several entries with one name in one archive, the last in the central directory wins.
 #[test]
 fn the_last_duplicate_wins() {
     let fs = scene(
@@ -124,7 +124,7 @@ fn the_last_duplicate_wins() {
     assert_eq!(attr(&fs, "g").kind, Kind::Directory);
 }
 
-/// 8. The central directory counts; local headers only say where the data begins.
+/// Promise 8: The central directory counts; local headers only say where the data begins.
 #[test]
 fn local_headers_do_not_count() {
     let zip = RawZip::new().file("shown", "bytes").bend_local(|header| {
@@ -138,7 +138,7 @@ fn local_headers_do_not_count() {
     assert_eq!(read(&fs, "shown").unwrap(), b"bytes");
 }
 
-/// 9. Names are bytes: leading slashes, `.` parts and doubled slashes are folded away.
+/// Promise 9: Names are bytes: leading slashes, `.` parts and doubled slashes are folded away.
 #[test]
 fn names_are_folded_bytes() {
     let fs = scene(
@@ -152,7 +152,7 @@ fn names_are_folded_bytes() {
     assert_eq!(names(&fs, ""), ["a", "b\\\\c", "etc", "\\xff"]);
 }
 
-/// 10. A name with a `..` part, a NUL, a part over 255 bytes, or nothing left is left out, with a warning.
+/// Promise 10: A name with a `..` part, a NUL, a part over 255 bytes, or nothing left is left out, with a warning.
 #[test]
 fn names_that_could_escape_are_left_out() {
     let zip = RawZip::new()
@@ -169,7 +169,7 @@ fn names_that_could_escape_are_left_out() {
     assert_eq!(names(&scene(zip), ""), ["ok"]);
 }
 
-/// 11. The Unicode path field is honoured when its CRC fits; else valid UTF-8 is taken as it is; else CP437 when
+/// Promise 11: The Unicode path field is honoured when its CRC fits; else valid UTF-8 is taken as it is; else CP437 when
 /// the entry was made on a FAT or NTFS host; else the raw bytes.
 #[test]
 fn charsets_have_an_order() {
@@ -195,7 +195,7 @@ fn charsets_have_an_order() {
     );
 }
 
-/// 12. Symlinks are kept verbatim and resolved only by the kernel of whoever reads the mount.
+/// Promise 12: Symlinks are kept verbatim and resolved only by the kernel of whoever reads the mount.
 #[test]
 fn links_are_verbatim() {
     for target in ["/etc/passwd", "../../..", "a//./b/", "/opt/lib/x"] {
@@ -204,7 +204,7 @@ fn links_are_verbatim() {
     }
 }
 
-/// 13. A target that is empty, longer than 4,095 bytes, or contains NUL is refused when the link is read.
+/// Promise 13: A target that is empty, longer than 4,095 bytes, or contains NUL is refused when the link is read.
 #[test]
 fn impossible_targets_are_refused() {
     for target in [Vec::new(), vec![b'x'; 4096], b"a\0b".to_vec()] {
@@ -214,7 +214,7 @@ fn impossible_targets_are_refused() {
     }
 }
 
-/// 14. Modes come from the Unix attributes; mode 0 or a non-Unix creator means 0644 for files and 0755 for
+/// Promise 14: Modes come from the Unix attributes; mode 0 or a non-Unix creator means 0644 for files and 0755 for
 /// directories.
 #[test]
 fn modes_come_from_unix_attributes() {
@@ -233,7 +233,7 @@ fn modes_come_from_unix_attributes() {
     assert_eq!(modes, [0o751, 0o644, 0o755, 0o644]);
 }
 
-/// 15. An entry marked device, FIFO or socket is a plain file with its data.
+/// Promise 15: An entry marked device, FIFO or socket is a plain file with its data.
 #[test]
 fn special_files_are_plain() {
     for kind in [0o020_000, 0o060_000, 0o010_000, 0o140_000] {
@@ -246,7 +246,7 @@ fn special_files_are_plain() {
     }
 }
 
-/// 16. Everything belongs to who mounts, or to `--uid` and `--gid`.
+/// Promise 16: Everything belongs to who mounts, or to `--uid` and `--gid`.
 #[test]
 fn owners_are_who_mounts() {
     let fs = scene(RawZip::new().file("f", "").owner(1234, 5678));
@@ -254,7 +254,7 @@ fn owners_are_who_mounts() {
     assert_eq!((attr(&fs, "f").uid, attr(&fs, "f").gid), (501, 502));
 }
 
-/// 17. Times come from the UT field, else the NTFS field, else the DOS time read as UTC.
+/// Promise 17: Times come from the UT field, else the NTFS field, else the DOS time read as UTC.
 #[test]
 fn times_have_an_order() {
     // 2020-06-15 12:30:10 in DOS's fields; 132,367,986,101,234,567 ticks of 100 ns are a second and a bit later.
@@ -273,7 +273,7 @@ fn times_have_an_order() {
     assert_eq!(time("never"), (315_532_800, 0));
 }
 
-/// 18. An implicit directory is 0755 and has the time of its layer's file.
+/// Promise 18: An implicit directory is 0755 and has the time of its layer's file.
 #[test]
 fn implicit_directories_take_after_their_layer() {
     let fs = scene(RawZip::new().file("d/f", "").mtime(77));
@@ -285,7 +285,7 @@ fn implicit_directories_take_after_their_layer() {
     }
 }
 
-/// 19. An entry that is encrypted, of an unknown method, of a wrong CRC, truncated or lying about its size is
+/// Promise 19: An entry that is encrypted, of an unknown method, of a wrong CRC, truncated or lying about its size is
 /// listed, and reading it is EIO.
 #[test]
 fn damaged_entries_are_listed_and_fail() {
@@ -315,7 +315,7 @@ fn damaged_entries_are_listed_and_fail() {
     assert_eq!(read(&fs, "good").unwrap(), b"good");
 }
 
-/// 20. The bytes of an entry that is inflated whole are verified against its CRC before any of them is served.
+/// Promise 20: The bytes of an entry that is inflated whole are verified against its CRC before any of them is served.
 #[test]
 fn no_byte_of_a_wrong_entry_is_served() {
     let bytes = vec![7; 1 << 20];
@@ -329,7 +329,7 @@ fn no_byte_of_a_wrong_entry_is_served() {
     assert!(is_damaged(first, "crc"));
 }
 
-/// 21. An archive that is truncated, rewritten or deleted under a mount never kills it: what can still be read right
+/// Promise 21: An archive that is truncated, rewritten or deleted under a mount never kills it: what can still be read right
 /// is served, the rest is EIO.
 #[test]
 fn a_changing_archive_kills_nothing() {
@@ -382,7 +382,7 @@ fn every_promise_has_its_test() {
         number += 1;
         let promise = document[at + 4..].split("**").next().unwrap();
         assert!(
-            tests.contains(&format!("{number}. {promise}")),
+            tests.contains(&format!("Promise {number}: {promise}")),
             "no test says: {number}. {promise}"
         );
     }

@@ -32,6 +32,7 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("fuser", &["fuse"]),
     ("lru", &["cache"]),
     ("clap", &["cli"]),
+    ("clap_complete", &["cli"]),
     ("indicatif", &["cli"]),
     ("env_logger", &["cli"]),
     ("rawzip", &["archive"]),

@@ -1,6 +1,7 @@
 //! What the tests are made of: archives, stacks of layers, the model they are judged by, and trees to
 //! compare.
 
+pub(crate) mod command;
 pub(crate) mod generate;
 pub(crate) mod model;
 pub(crate) mod on_disk;
