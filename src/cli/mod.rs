@@ -1,6 +1,7 @@
 //! Words in, words out: arguments, what names a layer, printing, progress and exit codes.
 
 mod cat;
+mod extract;
 mod failure;
 mod guard;
 mod layers;
@@ -30,7 +31,7 @@ use failure::Failure;
     max_term_width = 100,
     after_help = "Layers are given as to Lambda: first to last, the last wins (the reverse of overlayfs's lowerdir).\n\n\
     Exit status: 0 yes; 1 no (nothing found, differences); 2 wrong usage; 3 a layer cannot be used;\n\
-    4 the mount point cannot be used; 5 FUSE or namespaces are not available; 6 other trouble.\n\
+    4 the mount point or target directory cannot be used; 5 FUSE or namespaces are not available; 6 other trouble.\n\
     'run' gives the command's own status; 125 when optfs itself failed, 126 and 127 as a shell does."
 )]
 struct Cli {
@@ -60,6 +61,7 @@ enum Verb {
     Stat(stat::StatArgs),
     Tree(tree::TreeArgs),
     Which(which::WhichArgs),
+    Extract(extract::ExtractArgs),
     #[command(hide = true)]
     Guard(guard::GuardArgs),
 }
@@ -76,6 +78,7 @@ pub fn main() -> ExitCode {
         Verb::Stat(args) => stat::run(&args),
         Verb::Tree(args) => tree::run(&args),
         Verb::Which(args) => which::run(&args),
+        Verb::Extract(args) => extract::run(&args, cli.verbosity),
         Verb::Guard(args) => guard::run(&args),
     };
     result.unwrap_or_else(Failure::report)
