@@ -18,8 +18,8 @@ use crate::fs::{Attr, Fs, FsError, Kind, MAX_READ_BYTES};
 use crate::stack::{Body, EntryRef, NodeId, Stack};
 use target::{Target, Trail};
 
-/// More threads than this only wait for each other's directories, and for open files.
-const MOST_THREADS: usize = 16;
+/// More threads would wait for each other's directories, and each keeps some of them open.
+const MOST_THREADS: usize = 8;
 /// Files of this size are begun first, so that none of them is left for one thread at the end.
 const LARGE_BYTES: u64 = 4 << 20;
 /// Neighbours that a thread takes at once: mostly files of one directory, which it opens once.
@@ -33,7 +33,7 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// A thread for each core, 16 at most.
+    /// A thread for each core, 8 at most.
     fn default() -> Self {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         Options {

@@ -1,8 +1,8 @@
 //! The directory that is written into, and places in it. Nothing is ever made or changed outside of it,
 //! whatever the archives say and whoever moves things about in it meanwhile.
 //!
-//! No path of more than one part is given to the system: each name is made in its directory, which was
-//! opened in the one above, and no step follows a symlink. What is there already is never opened.
+//! Below it no path of more than one part is given to the system: each name is made in its directory,
+//! which was opened in the one above, and no step follows a symlink. A file that is there is never opened.
 
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File};
@@ -26,7 +26,7 @@ use crate::stack::{NodeId, Stack};
 const KEPT_DEPTH: usize = 16;
 /// Farther down only each one of so many does: an archive can nest 32,767 directories, and a process may
 /// have 1,024 files open.
-const KEPT_EVERY: usize = 1024;
+const KEPT_EVERY: usize = 512;
 
 /// The directory that is written into.
 pub(super) struct Target {
@@ -71,7 +71,9 @@ impl Target {
             Err(e) => return Err(refuse(e)),
         };
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let directory = open(path, flags, Mode::empty()).map_err(|e| refuse(e.into()))?;
+        // The user may name a directory by a symlink, and nobody may put one in the place of a new directory.
+        let symlinks = if is_new { OFlag::O_NOFOLLOW } else { OFlag::empty() };
+        let directory = open(path, flags | symlinks, Mode::empty()).map_err(|e| refuse(e.into()))?;
         let listed = Dir::openat(&directory, ".", flags, Mode::empty()).map_err(|e| refuse(e.into()))?;
         for entry in listed {
             let entry = entry.map_err(|e| refuse(e.into()))?;

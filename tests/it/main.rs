@@ -3,6 +3,7 @@
 #[allow(dead_code, reason = "a builder says more than any one test asks for")]
 mod support;
 
+mod extract;
 mod merge;
 mod model_unzip;
 mod real_layers;
