@@ -7,8 +7,8 @@
 //! ```text
 //! 5   cli                        words in, words out: arguments, printing, exit codes
 //!      |
-//! 4   fuse      launch           the outside: the kernel · a child in its own /opt
-//!      |
+//! 4   fuse   extract   launch    the outside: the kernel · a directory on disk · a child in its own /opt
+//!      |   /
 //! 3   fs       explain           files as plain values · provenance
 //!      | \        |
 //! 2   content --> stack          bytes, once · the one merge, made once and never changed
@@ -23,6 +23,7 @@ pub mod cache;
 pub mod cli;
 pub mod content;
 pub mod explain;
+pub mod extract;
 pub mod fs;
 pub mod fuse;
 pub mod launch;

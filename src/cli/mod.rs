@@ -2,6 +2,7 @@
 
 mod cat;
 mod completions;
+mod extract;
 mod failure;
 mod guard;
 mod layers;
@@ -33,7 +34,7 @@ use failure::Failure;
     max_term_width = 100,
     after_help = "Layers are given as to Lambda: first to last, the last wins (the reverse of overlayfs's lowerdir).\n\n\
     Exit status: 0 yes; 1 no (nothing found, differences); 2 wrong usage; 3 a layer cannot be used;\n\
-    4 the mount point cannot be used; 5 FUSE or namespaces are not available; 6 other trouble.\n\
+    4 the mount point or target directory cannot be used; 5 FUSE or namespaces are not available; 6 other trouble.\n\
     'run' gives the command's own status; 125 when optfs itself failed, 126 and 127 as a shell does."
 )]
 struct Cli {
@@ -66,6 +67,7 @@ enum Verb {
     Tree(tree::TreeArgs),
     Which(which::WhichArgs),
     Completions(completions::CompletionsArgs),
+    Extract(extract::ExtractArgs),
     #[command(hide = true)]
     Guard(guard::GuardArgs),
     #[command(hide = true)]
@@ -95,6 +97,7 @@ pub fn main() -> ExitCode {
         Verb::RunServer(args) => run::run_server(&args),
         Verb::RunChild(args) => return run::run_child(&args),
         Verb::Completions(args) => completions::run(&args, &Cli::command()),
+        Verb::Extract(args) => extract::run(&args, cli.verbosity),
         Verb::Guard(args) => guard::run(&args),
     };
     result.unwrap_or_else(Failure::report)

@@ -298,9 +298,11 @@ impl Fs {
         }
     }
 
+    /// The attributes of a node.
+    ///
     /// Semantics decision: (5) everything is owned by who mounted it, or by `--uid` and `--gid`; an
     /// implicit directory takes its layer file's time and 0755.
-    fn attr(&self, node: NodeId) -> Attr {
+    pub fn attr(&self, node: NodeId) -> Attr {
         let (kind, explicit) = match self.stack.body(node) {
             Body::Directory(entry) => (Kind::Directory, entry),
             Body::File(entry) => (Kind::File, Some(entry)),

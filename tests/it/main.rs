@@ -9,6 +9,7 @@
 mod support;
 
 mod bad_input;
+mod extract;
 mod help;
 mod logging;
 mod look;

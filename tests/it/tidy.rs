@@ -19,10 +19,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("fs", &["content", "stack", "path"]),
     ("explain", &["content", "stack", "path"]),
     ("fuse", &["fs"]),
+    ("extract", &["fs", "stack"]),
     (
         "cli",
         &[
-            "path", "cache", "launch", "archive", "stack", "content", "fs", "explain", "fuse",
+            "path", "cache", "launch", "archive", "stack", "content", "fs", "explain", "fuse", "extract",
         ],
     ),
 ];

@@ -1,0 +1,138 @@
+//! `optfs extract`: the merged tree on disk, for those who cannot mount, and to compare with a mount.
+
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::Verbosity;
+use super::failure::{Class, Failure};
+use super::layers::{self, StackArgs};
+use super::size::human;
+use super::terminal::printable;
+use crate::extract::{self, ExtractError, Progress, Report};
+use crate::fs::{Fs, FsError, Options};
+
+/// Hardly anything is read twice: enough for what the threads are at.
+const CACHE_BYTES: u64 = 64 << 20;
+
+/// Write the merged tree into a directory, exactly what a mount shows
+///
+/// The directory is made when missing, and must be empty otherwise. Everything belongs to who extracts.
+/// A file that cannot be served is left out and named; the others are written, and the exit status is 6.
+#[derive(Args)]
+#[command(override_usage = "optfs extract [OPTIONS] LAYER.zip... DIR\n       \
+                            optfs extract [OPTIONS] --stack FILE DIR")]
+pub(super) struct ExtractArgs {
+    /// Layer zips, first to last, and at the end the directory to write into
+    #[arg(required = true, value_name = "LAYER.zip... DIR", hide_possible_values = true)]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    stack: StackArgs,
+    /// No progress bar [default: one, on a terminal]
+    #[arg(long)]
+    no_progress: bool,
+}
+
+pub(super) fn run(args: &ExtractArgs, verbosity: Verbosity) -> Result<ExitCode, Failure> {
+    let begin = Instant::now();
+    let (plain, dir) = split_off_directory(&args.paths)?;
+    let stack = layers::open(&args.stack.paths(plain)?)?;
+    let shown = Options {
+        cache_capacity_bytes: CACHE_BYTES,
+        ..Options::default()
+    };
+    let fs = Fs::new(Arc::new(stack), shown);
+    let with_bar = !verbosity.quiet && !args.no_progress && io::stderr().is_terminal();
+    let bar = Bar::new(with_bar);
+    let written = extract::write(&fs, dir, extract::Options::default(), &bar);
+    bar.0.finish_and_clear();
+    let report = written.map_err(|error| explain(&error, dir))?;
+    if !verbosity.quiet {
+        eprintln!("optfs: {}", summary(&report, begin.elapsed()));
+    }
+    match report.left_out {
+        0 => Ok(ExitCode::SUCCESS),
+        n => Err(Failure::new(
+            Class::Trouble,
+            format_args!(
+                "{n} of the files cannot be served and are not in {}",
+                dir.display()
+            ),
+        )),
+    }
+}
+
+fn split_off_directory(paths: &[PathBuf]) -> Result<(&[PathBuf], &Path), Failure> {
+    let Some((dir, layers)) = paths.split_last() else {
+        return Err(Failure::new(Class::Usage, "no directory is named"));
+    };
+    if dir.is_file() {
+        let message = format!(
+            "{}: a file, and the last argument is where to extract",
+            dir.display()
+        );
+        return Err(Failure::new(Class::MountPoint, message)
+            .hint("end the command with a directory: optfs extract LAYER.zip... DIR"));
+    }
+    Ok((layers, dir))
+}
+
+fn explain(error: &ExtractError, dir: &Path) -> Failure {
+    // Names from archives are in it.
+    let message = printable(error.to_string().as_bytes()).into_owned();
+    match error {
+        ExtractError::Target { .. } => Failure::new(Class::MountPoint, message),
+        ExtractError::NotEmpty(_) => Failure::new(Class::MountPoint, message)
+            .hint("name a new directory, or empty this one: nothing in it is overwritten"),
+        ExtractError::Write { .. } => Failure::new(Class::Trouble, message).hint(format_args!(
+            "{} is incomplete: remove it, and extract again",
+            dir.display()
+        )),
+    }
+}
+
+fn summary(report: &Report, elapsed: Duration) -> String {
+    let Report {
+        directories,
+        files,
+        symlinks,
+        bytes,
+        ..
+    } = report;
+    let (size, seconds) = (human(*bytes), elapsed.as_secs_f64());
+    format!("{files} files, {symlinks} symlinks, {directories} directories, {size} in {seconds:.2} s")
+}
+
+/// How far it is, on standard error.
+struct Bar(ProgressBar);
+
+impl Bar {
+    fn new(is_shown: bool) -> Bar {
+        if !is_shown {
+            return Bar(ProgressBar::hidden());
+        }
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+        let words = "{bar:40} {percent:>3}%  {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
+        Bar(bar
+            .with_style(ProgressStyle::with_template(words).unwrap_or_else(|_| ProgressStyle::default_bar())))
+    }
+}
+
+impl Progress for Bar {
+    fn begins(&self, declared_bytes: u64) {
+        self.0.set_length(declared_bytes);
+    }
+
+    fn wrote(&self, bytes: u64) {
+        self.0.inc(bytes);
+    }
+
+    fn left_out(&self, why: &FsError) {
+        self.0.suspend(|| eprintln!("optfs: {why}"));
+    }
+}
