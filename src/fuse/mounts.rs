@@ -9,6 +9,7 @@ use std::process::Command;
 
 use nix::errno::Errno;
 use nix::mount::{MntFlags, umount2};
+use nix::sys::statvfs::statvfs;
 use thiserror::Error;
 
 use super::attach::FILESYSTEM_TYPE;
@@ -51,10 +52,11 @@ impl Mount {
         self.filesystem == FILESYSTEM_TYPE
     }
 
-    /// Whether nobody serves it any more: its daemon was killed.
+    /// Whether nobody serves it any more: its daemon was killed. Waits for a daemon that is just ending.
     pub fn is_dead(&self) -> bool {
-        let answer = fs::metadata(&self.mountpoint);
-        answer.is_err_and(|e| e.raw_os_error() == Some(Errno::ENOTCONN as i32))
+        // Attributes would not do: the kernel keeps them for ever, and answers in the daemon's place.
+        let answer = statvfs(&self.mountpoint);
+        matches!(answer, Err(Errno::ENOTCONN | Errno::ECONNABORTED))
     }
 }
 
