@@ -5,5 +5,7 @@ mod support;
 
 mod merge;
 mod model_unzip;
+mod mount;
+mod mount_life;
 mod real_layers;
 mod tidy;

@@ -137,13 +137,16 @@ impl Place {
 
     /// The background process that serves this place.
     pub(crate) fn daemon(&self) -> Daemon {
-        let daemons = self.processes("mount");
-        assert_eq!(daemons.len(), 1, "one daemon, found {daemons:?}");
-        Daemon(daemons[0])
+        self.process("mount")
     }
 
-    /// The processes of optfs with this verb and this mount point.
-    fn processes(&self, verb: &str) -> Vec<i32> {
+    /// The process that watches over it with `--auto-unmount`.
+    pub(crate) fn guard(&self) -> Daemon {
+        self.process("guard")
+    }
+
+    /// The one process with this verb and this mount point in its command line.
+    fn process(&self, verb: &str) -> Daemon {
         let all = fs::read_dir("/proc").expect("/proc is mounted");
         let ids = all.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
         let ours = ids.filter(|id: &i32| {
@@ -152,7 +155,9 @@ impl Place {
             let mut words = line.split(|&byte| byte == 0).map(OsStr::from_bytes);
             words.clone().any(|word| word == self.opt) && words.any(|word| word == verb)
         });
-        ours.collect()
+        let ours: Vec<_> = ours.collect();
+        assert_eq!(ours.len(), 1, "processes that {verb} {:?}: {ours:?}", self.opt);
+        Daemon(ours[0])
     }
 }
 
