@@ -6,6 +6,8 @@ mod support;
 mod merge;
 mod model_unzip;
 mod mount;
+mod mount_files;
 mod mount_life;
+mod mount_tools;
 mod real_layers;
 mod tidy;
