@@ -12,7 +12,7 @@ use nix::mount::{MntFlags, umount2};
 use nix::sys::statvfs::statvfs;
 use thiserror::Error;
 
-use super::attach::FILESYSTEM_TYPE;
+use super::attach::{FILESYSTEM_TYPE, HELPER};
 
 /// One line of the mount table (proc(5), /proc/PID/mountinfo).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,9 @@ pub enum UnmountError {
     /// Somebody has a file of it open, or stands in it.
     #[error("{}: the mount is in use", .0.display())]
     Busy(PathBuf),
+    /// An ordinary user needs the helper.
+    #[error("unmounting as an ordinary user needs the program {HELPER}, which is not installed")]
+    HelperMissing,
     /// Not ours to take away.
     #[error("{}: {source}", mountpoint.display())]
     Refused {
@@ -92,11 +95,11 @@ fn unmount_through_helper(mountpoint: &Path, lazy: bool) -> Result<(), UnmountEr
         source,
     };
     let how: &[&str] = if lazy { &["-u", "-z", "--"] } else { &["-u", "--"] };
-    let output = Command::new("fusermount3")
-        .args(how)
-        .arg(mountpoint)
-        .output()
-        .map_err(refused)?;
+    let output = match Command::new(HELPER).args(how).arg(mountpoint).output() {
+        Ok(output) => output,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(UnmountError::HelperMissing),
+        Err(e) => return Err(refused(e)),
+    };
     let said = String::from_utf8_lossy(&output.stderr);
     match output.status.success() {
         true => Ok(()),
