@@ -9,5 +9,6 @@ mod mount;
 mod mount_files;
 mod mount_life;
 mod mount_tools;
+mod mount_users;
 mod real_layers;
 mod tidy;
