@@ -50,6 +50,13 @@ struct Verbosity {
     quiet: bool,
 }
 
+impl Verbosity {
+    const EACH_REQUEST: Verbosity = Verbosity {
+        verbose: 2,
+        quiet: false,
+    };
+}
+
 #[derive(Subcommand)]
 enum Verb {
     Mount(mount::MountArgs),
@@ -67,7 +74,11 @@ enum Verb {
 /// Runs the `optfs` command line and returns its exit status.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    logging::begin(cli.verbosity);
+    let verbosity = match &cli.verb {
+        Verb::Mount(args) if args.wants_each_request() => Verbosity::EACH_REQUEST,
+        _ => cli.verbosity,
+    };
+    logging::begin(verbosity);
     let result = match cli.verb {
         Verb::Mount(args) => mount::run(args),
         Verb::Umount(args) => umount::run(&args),
