@@ -6,6 +6,7 @@ mod support;
 mod merge;
 mod model_unzip;
 mod mount;
+mod mount_content;
 mod mount_files;
 mod mount_life;
 mod mount_tools;

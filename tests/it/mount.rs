@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::sys::statvfs::{FsFlags, statvfs};
 use tempfile::TempDir;
 
-use crate::support::command::{answer, optfs, output};
+use crate::support::command::{OPTFS, answer, optfs, output};
 use crate::support::place::Place;
 use crate::support::raw_zip::RawZip;
 
@@ -212,6 +212,24 @@ fn a_bad_layer_fails_the_command_that_mounts() {
     assert!(said.stderr.contains("bad.zip"), "{said:?}");
     assert_eq!(said.stderr.matches("optfs:").count(), 1, "one message: {said:?}");
     assert!(!place.is_mounted());
+}
+
+/// In a mount namespace of its own, whose /dev has no fuse.
+#[test]
+fn a_missing_device_is_named_with_what_to_do() {
+    let place = Place::new(&[one_file("x")]);
+    let script = r#"mount -t tmpfs none /dev && mknod /dev/null c 1 3 && exec "$0" mount "$@""#;
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", script, OPTFS]);
+    let said = answer(command.args(place.layers()).arg(place.opt()));
+    assert_eq!(said.code, Some(5), "{said:?}");
+    for word in [
+        "/dev/fuse does not exist",
+        "hint: load it with 'modprobe fuse'",
+        "--device /dev/fuse",
+    ] {
+        assert!(said.stderr.contains(word), "{said:?}");
+    }
 }
 
 fn one_file(content: &str) -> RawZip {
