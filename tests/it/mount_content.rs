@@ -182,8 +182,8 @@ fn two_files(front: &str, back: &str) -> RawZip {
 }
 
 fn truncate(path: &Path, size: u64) {
-    let file = OpenOptions::new().write(true).open(path).unwrap();
-    file.set_len(size).unwrap();
+    let file = OpenOptions::new().write(true).open(path).expect("our own file");
+    file.set_len(size).expect("a file open to write");
 }
 
 fn errno<T>(answer: io::Result<T>) -> Errno {

@@ -276,13 +276,13 @@ fn dead() -> Place {
     let place = small();
     place.mount([]);
     place.daemon().kill();
-    let error = fs::read_dir(place.opt()).unwrap_err();
+    let error = fs::read_dir(place.opt()).expect_err("nobody answers");
     assert_eq!(error.raw_os_error(), Some(Errno::ENOTCONN as i32));
     place
 }
 
 fn rest(reader: &mut File) -> Vec<u8> {
     let mut bytes = Vec::new();
-    reader.read_to_end(&mut bytes).unwrap();
+    reader.read_to_end(&mut bytes).expect("somebody answers");
     bytes
 }

@@ -185,12 +185,14 @@ impl Daemon {
         self.0
     }
 
-    /// Whether it runs; one that ended and that nobody has waited for does not.
+    /// Whether any of its threads runs: the last one closes its files. What ended and nobody has waited for does not run.
     pub(crate) fn is_alive(&self) -> bool {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.0)).unwrap_or_default();
-        status
-            .lines()
-            .any(|line| line.starts_with("State:") && !line.contains('Z'))
+        let threads = fs::read_dir(format!("/proc/{}/task", self.0));
+        threads.into_iter().flatten().flatten().any(|thread| {
+            let status = fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+            let state = status.lines().find_map(|line| line.strip_prefix("State:\t"));
+            state.is_some_and(|state| !state.starts_with(['Z', 'X']))
+        })
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
