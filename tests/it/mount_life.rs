@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::sys::signal::Signal;
 
 use crate::support::command::{OPTFS, answer, optfs, output};
-use crate::support::place::Place;
+use crate::support::place::{Place, unmount_with};
 use crate::support::raw_zip::RawZip;
 use crate::support::until::until;
 
@@ -248,7 +248,7 @@ fn another_filesystem_may_be_mounted_over_and_comes_back() {
     fs::write(place.path("other"), "below").unwrap();
     place.mount([]);
     assert_eq!(fs::read_to_string(place.path("name")).unwrap(), "hello");
-    output(optfs().arg("umount").arg(place.opt()));
+    unmount_with(optfs().arg("umount").arg(place.opt()));
     assert_eq!(fs::read_to_string(place.path("other")).unwrap(), "below");
 
     let said = answer(optfs().arg("umount").arg(place.opt()));

@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use super::command::{OPTFS, optfs, output};
+use super::command::{OPTFS, answer, optfs, output};
 use super::raw_zip::RawZip;
 use super::seen::ARCHIVE_MTIME;
 use super::stack;
@@ -114,7 +114,7 @@ impl Place {
 
     /// Unmounts as a user does.
     pub(crate) fn unmount(&self) {
-        output(optfs().arg("umount").arg(&self.opt));
+        unmount_with(optfs().arg("umount").arg(&self.opt));
         assert!(!self.is_mounted(), "{:?} is still mounted", self.opt);
     }
 
@@ -159,6 +159,19 @@ impl Place {
         assert_eq!(ours.len(), 1, "processes that {verb} {:?}: {ours:?}", self.opt);
         Daemon(ours[0])
     }
+}
+
+/// Runs a command that unmounts what this process has looked into.
+///
+/// The other tests of this process start programs all the time, and between fork and exec each of those holds whatever file
+/// is open here: a mount that was read a moment ago may be in use for a moment more.
+pub(crate) fn unmount_with(command: &mut Command) {
+    until("the mount is not in use", || {
+        let said = answer(command);
+        let is_busy = said.code == Some(4) && said.stderr.contains("in use");
+        assert!(is_busy || said.code == Some(0), "{command:?}: {said:?}");
+        !is_busy
+    });
 }
 
 impl Drop for Place {
