@@ -17,6 +17,8 @@ use super::attach::{FILESYSTEM_TYPE, HELPER};
 /// One line of the mount table (proc(5), /proc/PID/mountinfo).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mount {
+    /// The filesystem's number, major:minor: no two that are mounted have the same.
+    pub device: String,
     /// Where it is mounted.
     pub mountpoint: PathBuf,
     /// The filesystem's type, with its subtype.
@@ -113,11 +115,13 @@ fn unmount_through_helper(mountpoint: &Path, lazy: bool) -> Result<(), UnmountEr
 fn parse(table: &[u8]) -> Vec<Mount> {
     let line = |line: &[u8]| {
         let mut fields = line.split(|&b| b == b' ');
-        let mountpoint = fields.nth(4)?;
+        let device = String::from_utf8_lossy(fields.nth(2)?).into_owned();
+        let mountpoint = fields.nth(1)?;
         let mut behind = fields.skip_while(|field| *field != b"-").skip(1);
         let filesystem = String::from_utf8_lossy(behind.next()?).into_owned();
         let source = OsString::from_vec(unescape(behind.next()?));
         Some(Mount {
+            device,
             mountpoint: PathBuf::from(OsString::from_vec(unescape(mountpoint))),
             filesystem,
             source,
@@ -165,6 +169,7 @@ mod tests {
         let mounts = parse(table);
         assert_eq!(mounts.len(), 2);
         assert_eq!(mounts[0].mountpoint, Path::new("/mnt two"));
+        assert_eq!(mounts[0].device, "98:0");
         assert_eq!(mounts[0].source, "a.zip:b\\.zip");
         assert!(mounts[0].is_optfs() && !mounts[1].is_optfs());
         assert_eq!(

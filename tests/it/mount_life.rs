@@ -145,6 +145,22 @@ fn a_signal_takes_the_mount_away_at_once_and_lets_readers_finish() {
     until("the daemon ends", || !daemon.is_alive());
 }
 
+/// An older daemon, that lives on for its last reader, used to take away the mount of the newer one in its place.
+#[test]
+fn a_signal_to_an_older_daemon_leaves_the_newer_mount() {
+    let place = small();
+    let mut older = place.serve(["-v"]);
+    let reader = File::open(place.path("name")).unwrap();
+    output(optfs().args(["umount", "--lazy"]).arg(place.opt()));
+    place.mount([]);
+    older.signal(Signal::SIGTERM);
+    until("the signal is heard", || older.log().contains("unmounting"));
+    drop(reader);
+    assert_eq!(older.ends().code(), Some(0), "{}", older.log());
+    assert!(place.is_mounted());
+    assert_eq!(fs::read_to_string(place.path("name")).unwrap(), "hello");
+}
+
 /// Who cannot wait for the last reader says so by a second signal.
 #[test]
 fn a_second_signal_ends_it_with_files_open() {
