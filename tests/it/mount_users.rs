@@ -79,6 +79,23 @@ fn an_ordinary_user_mounts_and_unmounts() {
     until("the daemon ends", || !daemon.is_alive());
 }
 
+/// fusermount3 splits its options at commas: what stands in a name must not become an option.
+#[test]
+fn the_source_of_a_users_mount_is_taken_literally() {
+    let _device = Device::with_mode(0o666);
+    let theirs = Theirs::new();
+    let odd = theirs.place.scratch().join(r"a,suid b\c,allow_other=\é.zip");
+    fs::copy(&theirs.place.layers()[0], &odd).unwrap();
+    let said = theirs.optfs(&["mount", odd.to_str().unwrap()]);
+    assert_eq!((said.code, &said.stderr[..]), (Some(0), ""), "{said:?}");
+    let [source, _, filesystem, options] = &theirs.place.mounts()[0];
+    // The table writes a space and a backslash in octal digits.
+    assert_eq!(source, r"a,suid\040b\134c,allow_other=\134é.zip");
+    assert_eq!(filesystem, "fuse.optfs");
+    assert!(options.contains("nosuid"), "{options}");
+    theirs.unmount();
+}
+
 /// The kernel keeps even root out: what a daemon of another user says could be anything.
 #[test]
 fn the_mount_of_an_ordinary_user_is_theirs_alone_and_root_can_unmount_it() {
