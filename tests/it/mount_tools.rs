@@ -26,7 +26,8 @@ const TOOLS: &[&str] = &[
     "find . -type f | sort",
     "find . -type l | sort",
     "find . -type d -empty | sort",
-    "ls -lR --time-style=+%s | sed -e '/^total/d' -e 's/^\\(d[^ ]*\\) .* \\([0-9]* [^ ]*\\)$/\\1 \\2/'",
+    // Widths of columns depend on the sizes of directories.
+    "ls -lR --time-style=+%s | tr -s ' ' | sed -e '/^total/d' -e 's/^\\(d[^ ]*\\) .* \\([0-9]* [^ ]*\\)$/\\1 \\2/'",
     "find . -type f -exec du --apparent-size -b {} + | sort",
     "find . -type f -exec sha256sum {} + | sort",
     "tar --sort=name --format=gnu -cf - . | tar -tvf -",
