@@ -109,7 +109,7 @@ impl From<StackError> for Failure {
 impl From<AttachError> for Failure {
     fn from(error: AttachError) -> Failure {
         let class = match &error {
-            AttachError::Mount { .. } => Class::MountPoint,
+            AttachError::Mount { .. } | AttachError::Mountpoint { .. } => Class::MountPoint,
             AttachError::DeviceMissing
             | AttachError::DeviceWrong
             | AttachError::DeviceForbidden(_)
@@ -134,8 +134,13 @@ impl From<MountsError> for Failure {
 
 impl From<UnmountError> for Failure {
     fn from(error: UnmountError) -> Failure {
-        let failure = Failure::new(Class::MountPoint, &error);
+        let class = match &error {
+            UnmountError::Busy(_) | UnmountError::Refused { .. } => Class::MountPoint,
+            UnmountError::HelperMissing => Class::Unavailable,
+        };
+        let failure = Failure::new(class, &error);
         match &error {
+            UnmountError::HelperMissing => failure.hint("install the package fuse3, or unmount as root"),
             UnmountError::Busy(mountpoint) => failure.hint(format_args!(
                 "'fuser -vm {0}' shows who uses it; 'optfs umount --lazy {0}' lets them finish",
                 mountpoint.display()

@@ -34,7 +34,8 @@ use failure::Failure;
     max_term_width = 100,
     after_help = "Layers are given as to Lambda: first to last, the last wins (the reverse of overlayfs's lowerdir).\n\n\
     Exit status: 0 yes; 1 no (nothing found, differences); 2 wrong usage; 3 a layer cannot be used;\n\
-    4 the mount point or target directory cannot be used; 5 FUSE or namespaces are not available; 6 other trouble.\n\
+    4 the mount point or directory cannot be used; 5 FUSE or namespaces are not available;\n\
+    6 other trouble.\n\
     'run' gives the command's own status; 125 when optfs itself failed, 126 and 127 as a shell does."
 )]
 struct Cli {
@@ -52,6 +53,13 @@ struct Verbosity {
     /// Say only what stops the command, no warnings
     #[arg(short, long, global = true, conflicts_with = "verbose", display_order = 901)]
     quiet: bool,
+}
+
+impl Verbosity {
+    const EACH_REQUEST: Verbosity = Verbosity {
+        verbose: 2,
+        quiet: false,
+    };
 }
 
 #[derive(Subcommand)]
@@ -83,7 +91,11 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage::complaint(&error, &Cli::command(), &args).report(),
     };
-    logging::begin(cli.verbosity);
+    let verbosity = match &cli.verb {
+        Verb::Mount(args) if args.wants_each_request() => Verbosity::EACH_REQUEST,
+        _ => cli.verbosity,
+    };
+    logging::begin(verbosity);
     let result = match cli.verb {
         Verb::Mount(args) => mount::run(args),
         Verb::Umount(args) => umount::run(&args),

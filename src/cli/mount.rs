@@ -69,6 +69,15 @@ pub(super) struct MountArgs {
     in_background: bool,
 }
 
+impl MountArgs {
+    /// Whether each request is to be logged: `-d`, or `-o debug`.
+    pub(super) fn wants_each_request(&self) -> bool {
+        // Options that make no sense are reported when the command runs.
+        let options = || mount_options::parse(self.options.iter().map(String::as_str));
+        self.debug || options().is_ok_and(|options| options.debug)
+    }
+}
+
 pub(super) fn run(args: MountArgs) -> Result<ExitCode, Failure> {
     let options = mount_options::parse(args.options.iter().map(String::as_str))
         .map_err(|why| Failure::new(Class::Usage, why).hint("'optfs mount --help' lists what -o takes"))?;

@@ -22,7 +22,7 @@ const DEVICE: &str = "/dev/fuse";
 /// As /proc/mounts shows it.
 pub(super) const FILESYSTEM_TYPE: &str = "fuse.optfs";
 /// Installed set-user-ID root by the package fuse3.
-const HELPER: &str = "fusermount3";
+pub(super) const HELPER: &str = "fusermount3";
 /// The kernel reads one page of mount options and of the source's name.
 const MAX_SOURCE_BYTES: usize = 3000;
 
@@ -60,6 +60,14 @@ pub enum AttachError {
     /// The helper said no.
     #[error("{HELPER}: {0}")]
     Helper(String),
+    /// The helper said no to the directory.
+    #[error("mounting on {}: {said}", mountpoint.display())]
+    Mountpoint {
+        /// Where.
+        mountpoint: PathBuf,
+        /// What the helper said.
+        said: String,
+    },
     /// The kernel said no.
     #[error("mounting on {}: {source}", mountpoint.display())]
     Mount {
@@ -84,6 +92,9 @@ impl AttachError {
                 Some("as root: chmod 666 /dev/fuse, or run optfs as root; in a container: --device /dev/fuse")
             }
             AttachError::HelperMissing => Some("install the package fuse3, or run optfs as root"),
+            AttachError::Mountpoint { .. } => {
+                Some("an ordinary user mounts on a directory of their own, which they may write to")
+            }
             AttachError::Helper(text) if text.contains("user_allow_other") => {
                 Some("add the line 'user_allow_other' to /etc/fuse.conf, or leave out --allow-other")
             }
@@ -182,7 +193,19 @@ fn mount_through_helper(mountpoint: &Path, options: &AttachOptions) -> Result<Ow
     };
     let device = receive_descriptor(&ours);
     let said = wait_for_helper(child).map_err(failed)?;
-    device.map_err(failed)?.ok_or(AttachError::Helper(said))
+    device.map_err(failed)?.ok_or_else(|| {
+        // It has words for the directory, and one status for everything.
+        let blames_directory = ["mountpoint", "mount point", "mounting over"]
+            .iter()
+            .any(|words| said.contains(words));
+        match blames_directory {
+            true => AttachError::Mountpoint {
+                mountpoint: mountpoint.to_owned(),
+                said,
+            },
+            false => AttachError::Helper(said),
+        }
+    })
 }
 
 /// What the helper said on its way out, without its own name.

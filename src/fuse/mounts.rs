@@ -9,13 +9,16 @@ use std::process::Command;
 
 use nix::errno::Errno;
 use nix::mount::{MntFlags, umount2};
+use nix::sys::statvfs::statvfs;
 use thiserror::Error;
 
-use super::attach::FILESYSTEM_TYPE;
+use super::attach::{FILESYSTEM_TYPE, HELPER};
 
 /// One line of the mount table (proc(5), /proc/PID/mountinfo).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mount {
+    /// The filesystem's number, major:minor: no two that are mounted have the same.
+    pub device: String,
     /// Where it is mounted.
     pub mountpoint: PathBuf,
     /// The filesystem's type, with its subtype.
@@ -35,6 +38,9 @@ pub enum UnmountError {
     /// Somebody has a file of it open, or stands in it.
     #[error("{}: the mount is in use", .0.display())]
     Busy(PathBuf),
+    /// An ordinary user needs the helper.
+    #[error("unmounting as an ordinary user needs the program {HELPER}, which is not installed")]
+    HelperMissing,
     /// Not ours to take away.
     #[error("{}: {source}", mountpoint.display())]
     Refused {
@@ -51,10 +57,11 @@ impl Mount {
         self.filesystem == FILESYSTEM_TYPE
     }
 
-    /// Whether nobody serves it any more: its daemon was killed.
+    /// Whether nobody serves it any more: its daemon was killed. Waits for a daemon that is just ending.
     pub fn is_dead(&self) -> bool {
-        let answer = fs::metadata(&self.mountpoint);
-        answer.is_err_and(|e| e.raw_os_error() == Some(Errno::ENOTCONN as i32))
+        // Attributes would not do: the kernel keeps them for ever, and answers in the daemon's place.
+        let answer = statvfs(&self.mountpoint);
+        matches!(answer, Err(Errno::ENOTCONN | Errno::ECONNABORTED))
     }
 }
 
@@ -90,11 +97,11 @@ fn unmount_through_helper(mountpoint: &Path, lazy: bool) -> Result<(), UnmountEr
         source,
     };
     let how: &[&str] = if lazy { &["-u", "-z", "--"] } else { &["-u", "--"] };
-    let output = Command::new("fusermount3")
-        .args(how)
-        .arg(mountpoint)
-        .output()
-        .map_err(refused)?;
+    let output = match Command::new(HELPER).args(how).arg(mountpoint).output() {
+        Ok(output) => output,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(UnmountError::HelperMissing),
+        Err(e) => return Err(refused(e)),
+    };
     let said = String::from_utf8_lossy(&output.stderr);
     match output.status.success() {
         true => Ok(()),
@@ -108,11 +115,13 @@ fn unmount_through_helper(mountpoint: &Path, lazy: bool) -> Result<(), UnmountEr
 fn parse(table: &[u8]) -> Vec<Mount> {
     let line = |line: &[u8]| {
         let mut fields = line.split(|&b| b == b' ');
-        let mountpoint = fields.nth(4)?;
+        let device = String::from_utf8_lossy(fields.nth(2)?).into_owned();
+        let mountpoint = fields.nth(1)?;
         let mut behind = fields.skip_while(|field| *field != b"-").skip(1);
         let filesystem = String::from_utf8_lossy(behind.next()?).into_owned();
         let source = OsString::from_vec(unescape(behind.next()?));
         Some(Mount {
+            device,
             mountpoint: PathBuf::from(OsString::from_vec(unescape(mountpoint))),
             filesystem,
             source,
@@ -160,6 +169,7 @@ mod tests {
         let mounts = parse(table);
         assert_eq!(mounts.len(), 2);
         assert_eq!(mounts[0].mountpoint, Path::new("/mnt two"));
+        assert_eq!(mounts[0].device, "98:0");
         assert_eq!(mounts[0].source, "a.zip:b\\.zip");
         assert!(mounts[0].is_optfs() && !mounts[1].is_optfs());
         assert_eq!(

@@ -13,7 +13,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use thiserror::Error;
 
-use super::mounts::{mounts, topmost, unmount};
+use super::mounts::{Mount, mounts, topmost, unmount};
 use super::transport;
 use crate::fs::Fs;
 
@@ -71,6 +71,7 @@ pub fn serve_until_signalled(
 ) -> Result<(), SessionError> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(SessionError::Signals)?;
     let handle = signals.handle();
+    let ours = mounted_on(mountpoint);
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -80,7 +81,7 @@ pub fn serve_until_signalled(
                     std::process::exit(128 + signal);
                 }
                 info!("signal {signal}: unmounting {}", mountpoint.display());
-                leave(mountpoint, &over);
+                leave(mountpoint, ours.as_ref(), &over);
             }
         });
         let result = serve(fs, device, options, ready);
@@ -90,13 +91,17 @@ pub fn serve_until_signalled(
     })
 }
 
-/// Takes our mount away, unless it went by itself and another one stands there now.
-fn leave(mountpoint: &Path, over: &AtomicBool) {
+/// The mount that is seen on a directory.
+fn mounted_on(mountpoint: &Path) -> Option<Mount> {
+    topmost(&mounts().ok()?, mountpoint).cloned()
+}
+
+/// Takes our mount away, unless it went by itself; another one may stand there now, of optfs too.
+fn leave(mountpoint: &Path, ours: Option<&Mount>, over: &AtomicBool) {
     if over.load(Ordering::Relaxed) {
         return;
     }
-    let is_there = mounts().is_ok_and(|mounts| topmost(&mounts, mountpoint).is_some_and(|m| m.is_optfs()));
-    if !is_there {
+    if ours.is_none() || mounted_on(mountpoint).as_ref() != ours {
         debug!("{} is not mounted any more", mountpoint.display());
         return;
     }

@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 use crate::support::command::{answer, optfs, output};
 
 /// The verbs that a user may type.
-const VERBS: [&str; 10] = [
+const VERBS: [&str; 11] = [
+    "extract",
     "mount",
     "umount",
     "run",

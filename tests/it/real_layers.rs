@@ -4,7 +4,6 @@
 //! Nothing here is skipped: without the layers, python3, node, unzip or /dev/fuse these tests fail.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -13,6 +12,9 @@ use std::sync::OnceLock;
 
 use tempfile::TempDir;
 use zip::{ExtraField, ZipArchive};
+
+use crate::support::command::{optfs, output};
+use crate::support::place::Place;
 
 const PYTHON: [&str; 5] = ["python-1", "python-2", "python-3", "python-4", "python-5"];
 
@@ -146,36 +148,15 @@ fn run<const N: usize>(runtime: Option<&str>, stack: &[PathBuf], command: [&str;
     output(optfs.arg("--").args(command))
 }
 
-fn optfs() -> Command {
-    let mut optfs = Command::new(env!("CARGO_BIN_EXE_optfs"));
-    // What the developer's own shell says about packages must not answer for the layers.
-    optfs.env_remove("PYTHONPATH").env_remove("NODE_PATH");
-    optfs
-}
-
-/// The standard output of a command that must succeed.
-fn output(command: &mut Command) -> String {
-    let done = command
-        .output()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let stdout = String::from_utf8_lossy(&done.stdout).into_owned();
-    let stderr = String::from_utf8_lossy(&done.stderr);
-    assert!(
-        done.status.success(),
-        "{command:?}: {}\nstdout: {stdout}\nstderr: {stderr}",
-        done.status
-    );
-    stdout
-}
-
 fn assert_same_as_unzip(stack: &[PathBuf]) {
     let scratch = TempDir::new().expect("the temporary directory is writable");
     let unzipped = scratch.path().join("unzipped");
     let expected = unzip(stack, &unzipped);
 
-    let mounted = Mounted::new(stack);
-    assert_same_tree(&expected, &unzipped, mounted.at.path());
-    mounted.unmount();
+    let place = Place::of_layers(stack);
+    place.mount([]);
+    assert_same_tree(&expected, &unzipped, place.opt());
+    place.unmount();
 
     let extracted = scratch.path().join("extracted");
     output(optfs().arg("extract").args(stack).arg(&extracted));
@@ -307,52 +288,4 @@ fn assert_same_tree(expected: &Tree, unzipped: &Path, found: &Path) {
         expected.len(),
         differences[..differences.len().min(20)].join("\n")
     );
-}
-
-/// A stack mounted on a directory of its own, unmounted at the end, also when the test fails.
-struct Mounted {
-    at: TempDir,
-}
-
-impl Mounted {
-    fn new(stack: &[PathBuf]) -> Self {
-        let at = TempDir::new().expect("the temporary directory is writable");
-        // Made first: also a mount that answers and then fails is taken down.
-        let mounted = Self { at };
-        output(optfs().arg("mount").args(stack).arg(mounted.at.path()));
-        assert!(
-            mounted.is_mounted(),
-            "nothing is mounted on {:?}",
-            mounted.at.path()
-        );
-        mounted
-    }
-
-    fn unmount(self) {
-        output(optfs().arg("umount").arg(self.at.path()));
-        assert!(!self.is_mounted(), "{:?} is still mounted", self.at.path());
-    }
-
-    fn is_mounted(&self) -> bool {
-        let mounts = fs::read_to_string("/proc/self/mounts").expect("/proc is mounted");
-        mounts
-            .lines()
-            .any(|line| line.split(' ').nth(1).map(OsStr::new) == Some(self.at.path().as_os_str()))
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let ways: [&[&str]; 3] = [
-            &[env!("CARGO_BIN_EXE_optfs"), "umount"],
-            &["fusermount3", "-uz"],
-            &["umount", "-l"],
-        ];
-        for way in ways {
-            if self.is_mounted() {
-                // One that is not installed or not allowed leaves it to the next.
-                let _ = Command::new(way[0]).args(&way[1..]).arg(self.at.path()).output();
-            }
-        }
-    }
 }

@@ -370,7 +370,7 @@ fn uncached(archive: &[u8]) -> (Fs, PathBuf, TempDir) {
 /// `mount_files.rs`.
 #[test]
 fn every_promise_has_its_test() {
-    let tests = include_str!("semantics.rs");
+    let tests = [include_str!("semantics.rs"), include_str!("mount_files.rs")].concat();
     let tests = tests
         .lines()
         .map(|line| line.trim_start().trim_start_matches("///").trim());

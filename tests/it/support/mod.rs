@@ -1,11 +1,13 @@
-//! What the tests are made of: archives, stacks of layers, the model they are judged by, and trees to
-//! compare.
+//! What the tests are made of: archives, stacks of layers, the model they are judged by, trees to compare,
+//! and places to mount on.
 
 pub(crate) mod command;
 pub(crate) mod generate;
 pub(crate) mod model;
 pub(crate) mod on_disk;
+pub(crate) mod place;
 pub(crate) mod raw_zip;
 pub(crate) mod seen;
 pub(crate) mod stack;
 pub(crate) mod tree;
+pub(crate) mod until;

@@ -1,9 +1,14 @@
-//! A directory on disk as a tree: what an extractor left there, or what a real mount shows.
+//! A directory on disk as a tree: what an extractor left there, or what a real mount shows; and a tree written to disk.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
+
+use nix::fcntl::AT_FDCWD;
+use nix::sys::stat::{UtimensatFlags, utimensat};
+use nix::sys::time::TimeSpec;
 
 use super::tree::{Body, Node, Tree};
 
@@ -60,4 +65,29 @@ fn add(path: &Path, name: Vec<u8>, tree: &mut Tree) {
             body,
         },
     );
+}
+
+/// Writes a tree into a directory that is there: what a native filesystem would hold.
+pub(crate) fn write(tree: &Tree, root: &Path) {
+    for (name, node) in tree {
+        let path = root.join(OsStr::from_bytes(name));
+        match &node.body {
+            Body::Directory if name.is_empty() => {}
+            Body::Directory => fs::create_dir(&path).expect("a fresh directory in a directory"),
+            Body::File(bytes) => fs::write(&path, bytes).expect("a writable directory"),
+            Body::Symlink(target) => {
+                symlink(OsStr::from_bytes(target), &path).expect("a fresh name in a directory");
+            }
+            Body::Unreadable { .. } => panic!("{}: nobody knows its bytes", path.display()),
+        }
+        if !matches!(node.body, Body::Symlink(_)) {
+            fs::set_permissions(&path, PermissionsExt::from_mode(node.mode.into())).expect("our own file");
+        }
+    }
+    // Children first: what is written into a directory changes its time.
+    for (name, node) in tree.iter().rev() {
+        let path = root.join(OsStr::from_bytes(name));
+        let time = TimeSpec::new(node.mtime, 0);
+        utimensat(AT_FDCWD, &path, &time, &time, UtimensatFlags::NoFollowSymlink).expect("our own file");
+    }
 }
