@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::sync::Arc;
 
 use crc32fast::Hasher;
@@ -40,6 +41,9 @@ struct State {
     resting: Vec<Decoder>,
     /// Where the decoders at work will stand when they are done.
     at_work: Vec<u64>,
+    /// The block that was asked for last, and the first that nobody was sent ahead for.
+    last_asked: u64,
+    ahead_from: u64,
 }
 
 enum Decoder {
@@ -65,6 +69,8 @@ impl Large {
                 checkpoints: BTreeMap::new(),
                 resting: Vec::new(),
                 at_work: Vec::new(),
+                last_asked: 0,
+                ahead_from: 0,
             }),
             rested: Condvar::new(),
         })
@@ -79,6 +85,27 @@ impl Large {
         self.standing_verdict()?;
         self.member.read_at(buf, offset)?;
         self.cover(offset, buf)
+    }
+
+    /// The blocks worth decoding next, now that `index` was asked for: up to `count` behind it, those
+    /// already named left out, and none for a reader who jumps about.
+    pub(super) fn blocks_ahead(&self, index: u64, count: u64) -> Range<u64> {
+        let mut state = self.state.lock();
+        let in_order = index == state.last_asked || index == state.last_asked + 1;
+        state.last_asked = index;
+        let next = index + 1;
+        if !in_order {
+            state.ahead_from = next;
+            return next..next;
+        }
+        let from = if state.ahead_from > next + count {
+            next
+        } else {
+            state.ahead_from.max(next)
+        };
+        let to = (next + count).min(self.size.div_ceil(BLOCK_BYTES));
+        state.ahead_from = from.max(to);
+        from..to
     }
 
     /// Decodes one block; the last one may be shorter.

@@ -4,6 +4,7 @@
 //! ask the same questions here. Every answer stays true for as long as the stack lives.
 
 mod walk;
+mod walkers;
 
 use std::sync::{Arc, OnceLock};
 
@@ -11,6 +12,7 @@ use thiserror::Error;
 
 use crate::content::Content;
 use crate::stack::{Body, EntryRef, NodeId, Stack};
+use walkers::Walkers;
 
 pub use crate::content::MAX_READ_BYTES;
 pub use crate::stack::Mtime;
@@ -150,17 +152,20 @@ pub struct Fs {
     content: Content,
     options: Options,
     statfs: OnceLock<Statfs>,
+    walkers: Walkers,
 }
 
 impl Fs {
     /// Shows a stack.
     pub fn new(stack: Arc<Stack>, options: Options) -> Fs {
         let content = Content::new(Arc::clone(&stack), options.cache_capacity_bytes);
+        let walkers = Walkers::new(content.ahead_bytes());
         Fs {
             stack,
             content,
             options,
             statfs: OnceLock::new(),
+            walkers,
         }
     }
 
@@ -242,8 +247,12 @@ impl Fs {
         size: usize,
         deliver: impl FnOnce(&[u8]) -> R,
     ) -> Result<R, FsError> {
-        match self.stack.body(self.node(ino)?) {
+        let node = self.node(ino)?;
+        match self.stack.body(node) {
             Body::File(entry) => {
+                if offset == 0 {
+                    self.content.ahead(self.walkers.note(&self.stack, node));
+                }
                 let read = self.content.read(entry, offset, size, deliver);
                 read.map_err(|e| self.damaged(entry, &e.to_string()))
             }

@@ -220,6 +220,12 @@ impl Stack {
         self.child_range(node).map(NodeId)
     }
 
+    /// The next name in the same directory.
+    pub fn next_sibling(&self, node: NodeId) -> Option<NodeId> {
+        let last = self.child_range(self.parent(node)).end;
+        (node != NodeId::ROOT && node.0 + 1 < last).then_some(NodeId(node.0 + 1))
+    }
+
     /// Number of directories directly below a node.
     pub fn subdirectories(&self, node: NodeId) -> u32 {
         self.nodes[node.index()].subdirectories

@@ -8,6 +8,7 @@
 #[allow(dead_code, reason = "a builder says more than any one test asks for")]
 mod support;
 
+mod ahead;
 mod bad_input;
 mod extract;
 mod help;
