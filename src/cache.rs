@@ -118,6 +118,11 @@ impl<K: Hash + Eq + Clone, V: Clone + Weigh, E: Clone> Cache<K, V, E> {
         }
     }
 
+    /// Whether a key is in memory now. Does not count as a use of it.
+    pub fn holds(&self, key: &K) -> bool {
+        self.state.lock().kept.contains(key)
+    }
+
     /// What the cache has done, and holds.
     pub fn stats(&self) -> CacheStats {
         let state = self.state.lock();

@@ -24,6 +24,8 @@ use large::{BLOCK_BYTES, Large};
 /// Entries up to this size, declared and compressed, are inflated whole and verified before a byte of
 /// them is served.
 const WHOLE_BYTES: u64 = 8 << 20;
+/// Inflating so much takes no longer than waking another thread for it.
+const AT_HAND_BYTES: u64 = 64 << 10;
 /// Inflated ahead of a reader at most, and never more than an eighth of the cache.
 const AHEAD_BYTES: u64 = 4 << 20;
 /// Threads that inflate ahead at most: one core less than there are.
@@ -122,6 +124,18 @@ impl Content {
             }),
             _ => self.read_blocks(&large, entry, offset, end, deliver),
         }
+    }
+
+    /// Whether the bytes of an entry at `offset` can be had without inflating much.
+    pub fn is_at_hand(&self, entry: EntryRef, offset: u64) -> bool {
+        let declared = self.inner.stack.entry(entry);
+        let key = match self.inner.is_whole(entry) {
+            true if declared.declared_size <= AT_HAND_BYTES => return true,
+            true => Key::Whole(entry),
+            false if declared.method == Method::Stored => return true,
+            false => Key::Block(entry, offset / BLOCK_BYTES),
+        };
+        self.inner.cache.holds(&key)
     }
 
     /// The whole of an entry that is at most `limit_bytes` long, for targets of links.

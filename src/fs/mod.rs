@@ -261,6 +261,14 @@ impl Fs {
         }
     }
 
+    /// Whether [`Fs::read`] would answer at once, without inflating much. An error is at hand, too.
+    pub fn is_at_hand(&self, ino: Ino, offset: u64) -> bool {
+        match self.node(ino).map(|node| self.stack.body(node)) {
+            Ok(Body::File(entry)) => self.content.is_at_hand(entry, offset),
+            _ => true,
+        }
+    }
+
     /// Sizes of the whole tree.
     pub fn statfs(&self) -> Statfs {
         *self.statfs.get_or_init(|| {

@@ -6,6 +6,8 @@
 
 mod attach;
 mod mounts;
+mod placement;
+mod pool;
 mod session;
 mod transport;
 

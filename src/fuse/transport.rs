@@ -25,6 +25,8 @@ use fuser::{
 use log::{debug, warn};
 use parking_lot::Mutex;
 
+use super::placement::Placement;
+use super::pool::Pool;
 use crate::fs::{Attr, Fs, FsError, Ino, Kind, MAX_READ_BYTES, Mtime};
 
 /// How long the kernel may keep an answer: for ever, as far as its clock counts.
@@ -49,8 +51,12 @@ pub(super) fn begin(fs: Arc<Fs>, device: OwnedFd, threads: usize) -> io::Result<
             .open("/dev/fuse")
             .is_ok();
     let adapter = Adapter {
-        fs,
-        logged: Mutex::default(),
+        answers: Arc::new(Answers {
+            fs,
+            logged: Mutex::default(),
+        }),
+        placement: Placement::new(threads),
+        pool: Pool::new(threads),
     };
     // The kernel decides who may ask: `allow_other` is a mount option.
     Ok(Begun(Session::from_fd(adapter, device, SessionACL::All, config)?))
@@ -67,11 +73,30 @@ impl Begun {
 }
 
 struct Adapter {
+    answers: Arc<Answers>,
+    placement: Placement,
+    pool: Pool,
+}
+
+/// What a thread needs to answer.
+struct Answers {
     fs: Arc<Fs>,
     logged: Mutex<HashSet<Ino>>,
 }
 
-impl Adapter {
+impl Answers {
+    fn read(&self, ino: INodeNo, offset: u64, size: u32, reply: ReplyData) {
+        let mut reply = Some(reply);
+        let answer = self.fs.read(Ino(ino.0), offset, size as usize, |bytes| {
+            if let Some(reply) = reply.take() {
+                reply.data(bytes);
+            }
+        });
+        if let (Err(e), Some(reply)) = (answer, reply) {
+            reply.error(self.errno(ino, &e));
+        }
+    }
+
     /// The errno of an error; damage is logged once for each file.
     fn errno(&self, ino: INodeNo, error: &FsError) -> Errno {
         match error {
@@ -124,32 +149,35 @@ impl Filesystem for Adapter {
         Ok(())
     }
 
-    fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        match self.fs.lookup(Ino(parent.0), name.as_bytes()) {
+    fn lookup(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        let _turn = self.placement.turn(request.pid());
+        match self.answers.fs.lookup(Ino(parent.0), name.as_bytes()) {
             Ok(attr) => reply.entry(&FOR_EVER, &file_attr(&attr), GENERATION),
             // An entry with inode 0 lets the kernel keep that there is no such name.
             Err(FsError::NotFound) => reply.entry(&FOR_EVER, &NO_ENTRY, GENERATION),
-            Err(e) => reply.error(self.errno(parent, &e)),
+            Err(e) => reply.error(self.answers.errno(parent, &e)),
         }
     }
 
-    fn getattr(&self, _: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
-        match self.fs.getattr(Ino(ino.0)) {
+    fn getattr(&self, request: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
+        let _turn = self.placement.turn(request.pid());
+        match self.answers.fs.getattr(Ino(ino.0)) {
             Ok(attr) => reply.attr(&FOR_EVER, &file_attr(&attr)),
-            Err(e) => reply.error(self.errno(ino, &e)),
+            Err(e) => reply.error(self.answers.errno(ino, &e)),
         }
     }
 
-    fn readlink(&self, _: &Request, ino: INodeNo, reply: ReplyData) {
-        match self.fs.readlink(Ino(ino.0)) {
+    fn readlink(&self, request: &Request, ino: INodeNo, reply: ReplyData) {
+        let _turn = self.placement.turn(request.pid());
+        match self.answers.fs.readlink(Ino(ino.0)) {
             Ok(target) => reply.data(&target),
-            Err(e) => reply.error(self.errno(ino, &e)),
+            Err(e) => reply.error(self.answers.errno(ino, &e)),
         }
     }
 
     fn read(
         &self,
-        _: &Request,
+        request: &Request,
         ino: INodeNo,
         _: FileHandle,
         offset: u64,
@@ -158,20 +186,26 @@ impl Filesystem for Adapter {
         _: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        let mut reply = Some(reply);
-        let answer = self.fs.read(Ino(ino.0), offset, size as usize, |bytes| {
-            if let Some(reply) = reply.take() {
-                reply.data(bytes);
-            }
-        });
-        if let (Err(e), Some(reply)) = (answer, reply) {
-            reply.error(self.errno(ino, &e));
+        let _turn = self.placement.turn(request.pid());
+        if self.answers.fs.is_at_hand(Ino(ino.0), offset) {
+            return self.answers.read(ino, offset, size, reply);
         }
+        // Whoever looks something up meanwhile does not wait for this.
+        let answers = Arc::clone(&self.answers);
+        self.pool.give(move || answers.read(ino, offset, size, reply));
     }
 
-    fn readdir(&self, _: &Request, ino: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectory) {
-        match self.fs.readdir(Ino(ino.0), offset) {
-            Err(e) => reply.error(self.errno(ino, &e)),
+    fn readdir(
+        &self,
+        request: &Request,
+        ino: INodeNo,
+        _: FileHandle,
+        offset: u64,
+        mut reply: ReplyDirectory,
+    ) {
+        let _turn = self.placement.turn(request.pid());
+        match self.answers.fs.readdir(Ino(ino.0), offset) {
+            Err(e) => reply.error(self.answers.errno(ino, &e)),
             Ok(entries) => {
                 for entry in entries {
                     let name = OsStr::from_bytes(entry.name);
@@ -191,17 +225,18 @@ impl Filesystem for Adapter {
 
     fn readdirplus(
         &self,
-        _: &Request,
+        request: &Request,
         ino: INodeNo,
         _: FileHandle,
         offset: u64,
         mut reply: ReplyDirectoryPlus,
     ) {
-        match self.fs.readdir(Ino(ino.0), offset) {
-            Err(e) => reply.error(self.errno(ino, &e)),
+        let _turn = self.placement.turn(request.pid());
+        match self.answers.fs.readdir(Ino(ino.0), offset) {
+            Err(e) => reply.error(self.answers.errno(ino, &e)),
             Ok(entries) => {
                 for entry in entries {
-                    let Ok(attr) = self.fs.getattr(entry.ino) else {
+                    let Ok(attr) = self.answers.fs.getattr(entry.ino) else {
                         continue;
                     };
                     let (ino, name) = (INodeNo(entry.ino.0), OsStr::from_bytes(entry.name));
@@ -222,7 +257,7 @@ impl Filesystem for Adapter {
     }
 
     fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
-        let all = self.fs.statfs();
+        let all = self.answers.fs.statfs();
         reply.statfs(
             all.blocks,
             0,
