@@ -11,7 +11,7 @@ use clap::Args;
 use nix::unistd::{getegid, geteuid};
 
 use super::failure::{Class, Failure};
-use super::layers::{self, StackArgs};
+use super::layers::StackArgs;
 use super::{mount_options, size};
 use crate::fs::{Fs, Options};
 use crate::fuse::{AttachOptions, SessionOptions, attach, serve};
@@ -149,31 +149,33 @@ fn check_place(at: &Path) -> Result<(), Failure> {
 /// is the child's to print: it has not become the command yet.
 pub(super) fn run_server(args: &ServerArgs) -> Result<ExitCode, Failure> {
     let end = server::begin().map_err(own_trouble)?;
-    let fs = match args.stack.paths(&[]).and_then(|paths| layers::open(&paths)) {
-        Ok(stack) => Arc::new(Fs::new(Arc::new(stack), view_options(args.serving.cache_size))),
-        Err(failure) => {
-            end.failed(&failure.text()).map_err(own_trouble)?;
-            return Ok(ExitCode::FAILURE);
-        }
-    };
+    let opened = args.stack.open();
     // The directory it was started in may have to go away.
     env::set_current_dir("/")?;
-    let Some(device) = end.receive().map_err(own_trouble)? else {
+    let Some((device, answer)) = end.receive().map_err(own_trouble)? else {
         // The child gave up, and has said why.
         return Ok(ExitCode::FAILURE);
     };
+    let stack = match opened {
+        Ok(stack) => stack,
+        Err(failure) => {
+            answer.failed(&failure.text()).map_err(own_trouble)?;
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    let fs = Arc::new(Fs::new(Arc::new(stack), view_options(args.serving.cache_size)));
     let threads = args.serving.threads;
     let session = threads.map_or_else(SessionOptions::default, |threads| SessionOptions { threads });
-    let mut end = Some(end);
+    let mut answer = Some(answer);
     let mut told = Ok(());
     let served = serve(fs, device, session, || {
-        if let Some(end) = end.take() {
-            told = end.serving();
+        if let Some(answer) = answer.take() {
+            told = answer.serving();
         }
     });
-    match (served, end) {
-        (Err(error), Some(end)) => {
-            end.failed(&Failure::from(error).text()).map_err(own_trouble)?;
+    match (served, answer) {
+        (Err(error), Some(answer)) => {
+            answer.failed(&Failure::from(error).text()).map_err(own_trouble)?;
             Ok(ExitCode::FAILURE)
         }
         (served, _) => {

@@ -1,8 +1,8 @@
 //! The one socket between the child, which mounts, and the server, which serves.
 //!
 //! Over it go, in this order: the user's standard input to the child, the mount's descriptor to the server,
-//! and the server's one answer, "serving" or an error text of bounded length. Who may say what is in the types
-//! of the two ends. Starting the two processes is left to `parent`.
+//! and the server's one answer, "serving" or an error text of bounded length. Who may say what, and when, is in
+//! the types of the ends. Starting the two processes is left to `parent`.
 
 use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
@@ -30,9 +30,17 @@ const FAILED: u8 = b'-';
 #[derive(Debug)]
 pub struct ChildEnd(UnixStream);
 
-/// The server's end: receives the mount, answers once.
+/// The server's end: receives the mount.
 #[derive(Debug)]
 pub struct ServerEnd(UnixStream);
+
+/// What the server can do once it has the mount: answer, once.
+#[derive(Debug)]
+pub struct Answer(UnixStream);
+
+/// P's own copy of the server's end: gives the child its standard input, and with it the leave to go on.
+#[derive(Debug)]
+pub struct StdinSender(UnixStream);
 
 /// Why the view never came to be served.
 #[derive(Debug, thiserror::Error)]
@@ -57,9 +65,9 @@ pub fn pair() -> io::Result<(ChildEnd, ServerEnd)> {
 }
 
 impl ServerEnd {
-    /// Queues the user's standard input for the child. P calls this before it starts either process.
-    pub fn send_stdin(&self, stdin: BorrowedFd) -> Result<(), HandoverError> {
-        Ok(send_descriptor(&self.0, stdin)?)
+    /// P's copy, taken before this end is given to the server.
+    pub fn stdin_sender(&self) -> io::Result<StdinSender> {
+        self.0.try_clone().map(StdinSender)
     }
 
     /// Takes the server's end out of descriptor 0 and leaves `/dev/null` there.
@@ -67,11 +75,21 @@ impl ServerEnd {
         socket_out_of_stdin().map(ServerEnd)
     }
 
-    /// Waits for the mount's descriptor; none when the child gave up, which is the child's to explain.
-    pub fn receive(&self) -> Result<Option<OwnedFd>, HandoverError> {
-        Ok(receive_descriptor(&self.0)?)
+    /// The process that made the socket, P, as this process's namespace numbers it.
+    pub fn parent(&self) -> Result<Pid, HandoverError> {
+        maker(&self.0)
     }
 
+    /// Waits for the mount's descriptor; none when the child gave up, which is the child's to explain.
+    ///
+    /// There is no answer before: the child's standard input comes over the same socket, and comes first.
+    pub fn receive(self) -> Result<Option<(OwnedFd, Answer)>, HandoverError> {
+        let mount = receive_descriptor(&self.0)?;
+        Ok(mount.map(|mount| (mount, Answer(self.0))))
+    }
+}
+
+impl Answer {
     /// Tells the child that it may execute the command.
     pub fn serving(self) -> Result<(), HandoverError> {
         self.answer(SERVING, "")
@@ -90,6 +108,16 @@ impl ServerEnd {
     }
 }
 
+impl StdinSender {
+    /// Lets the child go on. That it is already gone is no error here: its exit status tells.
+    pub fn send(self, stdin: BorrowedFd) -> Result<(), HandoverError> {
+        match send_descriptor(&self.0, stdin) {
+            Err(error) if !is_hang_up(&error) => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl ChildEnd {
     /// Takes the child's end out of descriptor 0 and leaves `/dev/null` there.
     pub fn from_stdin() -> Result<ChildEnd, HandoverError> {
@@ -98,8 +126,7 @@ impl ChildEnd {
 
     /// The process that made the socket, P, as this process's namespace numbers it.
     pub fn parent(&self) -> Result<Pid, HandoverError> {
-        let credentials = getsockopt(&self.0, sockopt::PeerCredentials).map_err(io::Error::from)?;
-        Ok(Pid::from_raw(credentials.pid()))
+        maker(&self.0)
     }
 
     /// Receives the standard input that the command is to have.
@@ -112,7 +139,7 @@ impl ChildEnd {
     /// Takes the descriptor by value: a copy kept here would keep the connection alive after the server's
     /// death, and whoever looks at the view would wait for ever instead of getting ENOTCONN.
     pub fn hand_over(mut self, mount: OwnedFd) -> Result<(), HandoverError> {
-        // A server that failed early has closed its end; what it said is still there to be read.
+        // A server that was killed has closed its end.
         let sent = send_descriptor(&self.0, mount.as_fd());
         drop(mount);
         let mut answer = Vec::new();
@@ -156,6 +183,11 @@ fn socket_out_of_stdin() -> Result<UnixStream, HandoverError> {
     }
     dup2_stdin(File::open("/dev/null")?).map_err(io::Error::from)?;
     Ok(socket)
+}
+
+fn maker(socket: &UnixStream) -> Result<Pid, HandoverError> {
+    let credentials = getsockopt(socket, sockopt::PeerCredentials).map_err(io::Error::from)?;
+    Ok(Pid::from_raw(credentials.pid()))
 }
 
 fn send_descriptor(socket: &UnixStream, descriptor: BorrowedFd) -> io::Result<()> {
@@ -216,9 +248,9 @@ mod tests {
         let (child, server) = pair().unwrap();
         let (mut reader, writer) = io::pipe().unwrap();
         let served = std::thread::spawn(move || {
-            let mount = server.receive().unwrap().unwrap();
+            let (mount, answer) = server.receive().unwrap().unwrap();
             File::from(mount).write_all(b"through the mount").unwrap();
-            server.serving().unwrap();
+            answer.serving().unwrap();
         });
         child.hand_over(writer.into()).unwrap();
         served.join().unwrap();
@@ -228,10 +260,10 @@ mod tests {
     }
 
     #[test]
-    fn the_users_standard_input_is_queued_before_the_child_exists() {
+    fn the_child_gets_the_users_standard_input() {
         let (child, server) = pair().unwrap();
         let (reader, mut writer) = io::pipe().unwrap();
-        server.send_stdin(reader.as_fd()).unwrap();
+        server.stdin_sender().unwrap().send(reader.as_fd()).unwrap();
         drop(reader);
         writer.write_all(b"typed").unwrap();
         drop(writer);
@@ -244,19 +276,30 @@ mod tests {
     }
 
     #[test]
-    fn the_servers_reason_arrives_also_when_it_ended_before_it_was_asked() {
+    fn a_child_that_is_gone_needs_no_standard_input() {
         let (child, server) = pair().unwrap();
-        server.failed("layers/base.zip: not a zip").unwrap();
-        let error = child.hand_over(anything()).unwrap_err();
-        assert_eq!(error.to_string(), "layers/base.zip: not a zip");
+        drop(child);
+        let sender = server.stdin_sender().unwrap();
+        sender.send(File::open("/dev/null").unwrap().as_fd()).unwrap();
+    }
+
+    /// What the child hears when the server fails with this text.
+    fn heard(text: &str) -> String {
+        let (child, server) = pair().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let (_mount, answer) = server.receive().unwrap().unwrap();
+                answer.failed(text).unwrap();
+            });
+            child.hand_over(anything()).unwrap_err().to_string()
+        })
     }
 
     #[test]
-    fn a_long_reason_is_cut_at_a_character() {
-        let (child, server) = pair().unwrap();
-        server.failed(&"é".repeat(TEXT_LIMIT_BYTES)).unwrap();
-        let error = child.hand_over(anything()).unwrap_err();
-        assert_eq!(error.to_string(), "é".repeat(TEXT_LIMIT_BYTES / 2));
+    fn the_servers_reason_is_the_childs_error_cut_at_a_character() {
+        assert_eq!(heard("layers/base.zip: not a zip"), "layers/base.zip: not a zip");
+        let long = "é".repeat(TEXT_LIMIT_BYTES);
+        assert_eq!(heard(&long), "é".repeat(TEXT_LIMIT_BYTES / 2));
     }
 
     #[test]

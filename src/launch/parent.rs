@@ -21,7 +21,7 @@ use signal_hook::iterator::exfiltrator::origin::Origin;
 use signal_hook::low_level;
 use signal_hook::low_level::siginfo::Cause;
 
-use super::handover::{self, HandoverError};
+use super::handover::{self, HandoverError, StdinSender};
 
 /// What P passes on when a process sent it. Each has a use in somebody's hands: TERM and HUP from service managers
 /// and shells, QUIT and WINCH as stop signals of nginx and httpd images, USR1 and USR2 for logs, CONT for
@@ -65,8 +65,16 @@ pub enum RunError {
 /// To be called from the main thread: the child dies with the thread that started it. Gives up this process's
 /// standard input and output, so that a pipe is closed when the command closes it.
 pub fn run(server: Command, child: Command) -> Result<Outcome, RunError> {
-    let child = start(server, child)?;
-    wait_with_signals(child).map_err(RunError::Wait)
+    let (child, stdin) = start(server, child)?;
+    // Only now, after the child was started: it keeps what the user chose to ignore (nohup, a script's background
+    // job). And before it goes on: a signal that comes before this line kills P and, with it, a child that is not
+    // the command yet; one that comes after it is passed on. SIGCHLD is among them before the first look, so no
+    // end is missed; its handler also undoes an inherited SIG_IGN, under which the kernel would throw the status away.
+    let signals = SignalsInfo::new([SIGCHLD].iter().chain(&PASSED_ON)).map_err(RunError::Wait)?;
+    stdin.send(io::stdin().as_fd())?;
+    // Failing here would only keep the user's pipes open a little longer.
+    close_own_pipes().ok();
+    wait(child, signals).map_err(RunError::Wait)
 }
 
 /// Ends this process as the command ended: the same status, or death by the same signal, which a shell
@@ -87,11 +95,11 @@ pub fn pass_on(outcome: Outcome) -> ExitCode {
     }
 }
 
-fn start(mut server: Command, mut child: Command) -> Result<Child, RunError> {
+fn start(mut server: Command, mut child: Command) -> Result<(Child, StdinSender), RunError> {
     let (child_end, server_end) = handover::pair().map_err(HandoverError::Socket)?;
+    let stdin = server_end.stdin_sender().map_err(HandoverError::Socket)?;
     // Descriptor 0 is the only one that a process can be given without unsafe code, so the socket travels as
     // standard input and the user's own standard input travels through the socket.
-    server_end.send_stdin(io::stdin().as_fd())?;
     server.stdin(OwnedFd::from(server_end)).stdout(Stdio::null());
     child.stdin(OwnedFd::from(child_end));
     server.spawn().map_err(|source| RunError::Start {
@@ -102,10 +110,8 @@ fn start(mut server: Command, mut child: Command) -> Result<Child, RunError> {
         role: "the child",
         source,
     })?;
-    // Failing here would only keep the user's pipes open a little longer.
-    close_own_pipes().ok();
-    Ok(child)
-    // Both commands are dropped here and with them P's copies of the ends: from now on the death of
+    Ok((child, stdin))
+    // Both commands are dropped here and with them P's copies of the ends: once `stdin` is sent, the death of
     // either process is an end of file for the other.
 }
 
@@ -118,14 +124,10 @@ fn close_own_pipes() -> io::Result<()> {
 
 /// Waits for the child and passes signals on until it has ended.
 ///
-/// The handlers are installed only now, after the child was started: it keeps what the user chose to ignore
-/// (nohup, a script's background job), and a signal that comes in between kills P and, through its
-/// parent-death signal, the child. Stopping needs no code: Ctrl-Z stops P and the child as one group.
-pub fn wait_with_signals(mut child: Child) -> io::Result<Outcome> {
+/// Stopping needs no code: Ctrl-Z stops P and the child as one group. A command that moves into a process
+/// group of its own (`setsid`, a shell with job control) and is stopped there alone is not mirrored: P waits on.
+fn wait(mut child: Child, mut signals: SignalsInfo<WithOrigin>) -> io::Result<Outcome> {
     let pid = Pid::from_raw(child.id().cast_signed());
-    // SIGCHLD is registered before the first look, so no end is missed; the handler also undoes an inherited SIG_IGN,
-    // under which the kernel would throw the status away.
-    let mut signals = SignalsInfo::<WithOrigin>::new([SIGCHLD].iter().chain(&PASSED_ON))?;
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(match (status.code(), status.signal()) {
