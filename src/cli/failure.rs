@@ -45,6 +45,16 @@ impl Failure {
         }
     }
 
+    /// What another process of this program failed with: its [`text`](Failure::text), hint and all.
+    pub(super) fn relayed(text: String) -> Failure {
+        Failure {
+            message: text,
+            hint: None,
+            class: Class::Trouble,
+            broken_pipe: false,
+        }
+    }
+
     /// Adds what the user can do next.
     pub(super) fn hint(mut self, hint: impl Display) -> Failure {
         self.hint = Some(sayable(&hint.to_string()));

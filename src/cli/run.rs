@@ -17,7 +17,7 @@ use crate::fs::{Fs, Options};
 use crate::fuse::{AttachOptions, SessionOptions, attach, serve};
 use crate::launch::child::{self, die_with};
 use crate::launch::environment::{Variable, environment, layer_jars};
-use crate::launch::handover::ChildEnd;
+use crate::launch::handover::{ChildEnd, HandoverError};
 use crate::launch::namespace::{Entered, enter_private};
 use crate::launch::runtime::{Family, Runtime};
 use crate::launch::{OWN_FAILURE, parent, server, this_program};
@@ -228,7 +228,10 @@ fn become_ready(args: &ChildArgs) -> Result<(Vec<Variable>, std::os::fd::OwnedFd
         helper: false,
     };
     let device = attach(&args.at, &options)?;
-    end.hand_over(device).map_err(own_trouble)?;
+    end.hand_over(device).map_err(|error| match error {
+        HandoverError::Refused(text) => Failure::relayed(text),
+        error => own_trouble(error),
+    })?;
     Ok((variables(args.runtime, &args.at)?, stdin))
 }
 
