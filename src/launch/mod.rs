@@ -9,8 +9,8 @@
 //! ```
 //!
 //! P and S never enter the namespace: when its last process is gone the kernel unmounts, and S reads ENODEV
-//! and ends. What the view shows is not known here; the caller mounts and the caller serves. How a caller
-//! plays the three parts is written out, and tested, in `tests/launch/roles.rs`.
+//! and ends. What the view shows is not known here; the caller mounts and the caller serves.
+//! `cli::run` plays the three parts, and `tests/it/run.rs` and its neighbours judge them.
 
 pub mod child;
 pub mod environment;

@@ -2,12 +2,16 @@
 //! and places to mount on.
 
 pub(crate) mod command;
+pub(crate) mod device;
 pub(crate) mod generate;
 pub(crate) mod model;
 pub(crate) mod on_disk;
 pub(crate) mod place;
+pub(crate) mod program;
 pub(crate) mod raw_zip;
 pub(crate) mod seen;
 pub(crate) mod stack;
+pub(crate) mod stage;
+pub(crate) mod terminal;
 pub(crate) mod tree;
 pub(crate) mod until;

@@ -1,0 +1,84 @@
+//! A terminal with a person in front of it, and a command that has it as its own.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use nix::pty::{Winsize, openpty};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::program::{Screen, eventually};
+
+/// A terminal of 33 lines of 101 columns.
+pub(crate) struct Terminal {
+    leader: Child,
+    keyboard: Option<File>,
+    screen: Screen,
+}
+
+impl Terminal {
+    pub(crate) fn start(command: &Command) -> Terminal {
+        let size = Winsize {
+            ws_row: 33,
+            ws_col: 101,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        let pty = openpty(Some(&size), None).expect("a terminal is to be had");
+        let copy = |end: &OwnedFd| Stdio::from(end.try_clone().expect("a descriptor is to be had"));
+        // Executes the command itself, so the process started here is the command.
+        let mut setsid = Command::new("setsid");
+        setsid.arg("--ctty").arg(command.get_program());
+        setsid.args(command.get_args()).env_clear();
+        setsid.envs(
+            command
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        let leader = setsid
+            .stdin(copy(&pty.slave))
+            .stdout(copy(&pty.slave))
+            .stderr(copy(&pty.slave))
+            .spawn()
+            .expect("setsid is installed");
+        let keyboard = File::from(pty.master);
+        let screen = Screen::of(keyboard.try_clone().expect("a descriptor is to be had"));
+        Terminal {
+            leader,
+            keyboard: Some(keyboard),
+            screen,
+        }
+    }
+
+    pub(crate) fn press(&mut self, keys: &[u8]) {
+        let keyboard = self.keyboard.as_mut().expect("a terminal that is still there");
+        keyboard.write_all(keys).expect("a terminal can be typed at");
+    }
+
+    /// Waits until this text is on the screen; returns what came before it.
+    pub(crate) fn expect(&mut self, text: &str) -> String {
+        self.screen.expect(text)
+    }
+
+    pub(crate) fn send(&self, signal: Signal) {
+        kill(Pid::from_raw(self.leader.id().cast_signed()), signal).expect("a child not yet waited for");
+    }
+
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let mut status = None;
+        eventually("the terminal's command has ended", || {
+            status = self.leader.try_wait().expect("a child of ours");
+            status.is_some()
+        });
+        status.expect("it has ended")
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.leader.kill().ok();
+        self.leader.wait().ok();
+    }
+}
