@@ -21,7 +21,7 @@ pub(super) trait LoadAhead<K>: Send + Sync + 'static {
 /// The threads and the keys that wait for them. The threads end when the value is dropped.
 pub(super) struct Ahead<K> {
     shared: Arc<Shared<K>>,
-    threads: usize,
+    has_threads: bool,
 }
 
 struct Shared<K> {
@@ -31,61 +31,52 @@ struct Shared<K> {
 
 struct Waiting<K> {
     keys: VecDeque<K>,
-    /// Threads are started with the first key: an idle mount has none.
-    started: bool,
     closed: bool,
 }
 
 impl<K: Send + PartialEq + 'static> Ahead<K> {
-    /// Up to `threads` threads, 0 for none: then nothing is loaded ahead.
-    pub(super) fn new(threads: usize) -> Ahead<K> {
+    /// `threads` threads that load with `loader`; with 0 nothing is loaded ahead.
+    ///
+    /// They start at once: a thread inherits the cores that the one which starts it is bound to, and those
+    /// that answer requests may be bound to their client's.
+    pub(super) fn new(threads: usize, loader: &Weak<impl LoadAhead<K>>) -> Ahead<K> {
         let waiting = Waiting {
             keys: VecDeque::new(),
-            started: false,
             closed: false,
         };
-        let shared = Shared {
+        let shared = Arc::new(Shared {
             waiting: Mutex::new(waiting),
             wake: Condvar::new(),
+        });
+        let start = |_| {
+            let (shared, loader) = (Arc::clone(&shared), Weak::clone(loader));
+            let thread = thread::Builder::new().name("ahead".to_owned());
+            // Without a thread everything is still loaded when it is asked for.
+            thread.spawn(move || shared.work(&loader)).is_ok()
         };
-        Ahead {
-            shared: Arc::new(shared),
-            threads,
-        }
+        let has_threads = (0..threads).map(start).filter(|started| *started).count() > 0;
+        Ahead { shared, has_threads }
     }
 
-    /// Has a key loaded soon by `loader`, unless too many wait already.
-    pub(super) fn want(&self, key: K, loader: &Weak<impl LoadAhead<K>>) {
-        if self.threads == 0 {
-            return;
-        }
+    /// Has a key loaded soon, unless too many wait already.
+    pub(super) fn want(&self, key: K) {
         let mut waiting = self.shared.waiting.lock();
-        if waiting.keys.len() >= MAX_WAITING || waiting.keys.contains(&key) {
+        if !self.has_threads || waiting.keys.len() >= MAX_WAITING || waiting.keys.contains(&key) {
             return;
         }
         waiting.keys.push_back(key);
-        let start = !std::mem::replace(&mut waiting.started, true);
         drop(waiting);
-        if start {
-            self.start(loader);
-        }
         self.shared.wake.notify_one();
-    }
-
-    fn start(&self, loader: &Weak<impl LoadAhead<K>>) {
-        for _ in 0..self.threads {
-            let (shared, loader) = (Arc::clone(&self.shared), Weak::clone(loader));
-            // Without a thread nothing is loaded ahead, and everything still when it is asked for.
-            let _ = thread::Builder::new().name("ahead".to_owned()).spawn(move || {
-                while let (Some(key), Some(loader)) = (shared.next(), loader.upgrade()) {
-                    loader.load_ahead(key);
-                }
-            });
-        }
     }
 }
 
 impl<K> Shared<K> {
+    fn work(&self, loader: &Weak<impl LoadAhead<K>>) {
+        while let (Some(key), Some(loader)) = (self.next(), loader.upgrade()) {
+            loader.load_ahead(key);
+        }
+    }
+
     fn next(&self) -> Option<K> {
         let mut waiting = self.waiting.lock();
         loop {
@@ -124,9 +115,9 @@ mod tests {
     fn what_is_wanted_is_loaded_in_order_and_once() {
         let (sender, loaded) = channel();
         let loader = Arc::new(Loader(Mutex::new(sender)));
-        let ahead = Ahead::new(1);
+        let ahead = Ahead::new(1, &Arc::downgrade(&loader));
         for key in [1, 2, 3] {
-            ahead.want(key, &Arc::downgrade(&loader));
+            ahead.want(key);
         }
         assert_eq!([1, 2, 3], std::array::from_fn(|_| loaded.recv().unwrap()));
         drop(ahead);
@@ -139,8 +130,8 @@ mod tests {
     fn without_threads_nothing_waits() {
         let (sender, _loaded) = channel();
         let loader = Arc::new(Loader(Mutex::new(sender)));
-        let ahead = Ahead::new(0);
-        ahead.want(1, &Arc::downgrade(&loader));
+        let ahead = Ahead::new(0, &Arc::downgrade(&loader));
+        ahead.want(1);
         assert!(ahead.shared.waiting.lock().keys.is_empty());
     }
 }

@@ -71,10 +71,8 @@ impl Content {
             large: Mutex::default(),
         });
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
-        Content {
-            inner,
-            ahead: Ahead::new((cores - 1).min(AHEAD_THREADS)),
-        }
+        let ahead = Ahead::new((cores - 1).min(AHEAD_THREADS), &Arc::downgrade(&inner));
+        Content { inner, ahead }
     }
 
     /// How many bytes are worth having ready ahead of a reader; 0 when there is no room for them.
@@ -86,7 +84,7 @@ impl Content {
     pub fn ahead(&self, entries: impl IntoIterator<Item = EntryRef>) {
         for entry in entries {
             if self.inner.is_whole(entry) {
-                self.ahead.want(Key::Whole(entry), &Arc::downgrade(&self.inner));
+                self.ahead.want(Key::Whole(entry));
             }
         }
     }
@@ -185,8 +183,7 @@ impl Content {
     /// decoder that gave it is the one that goes on.
     fn want_blocks_behind(&self, large: &Large, entry: EntryRef, index: u64) {
         for index in large.blocks_ahead(index, self.ahead_bytes() / BLOCK_BYTES) {
-            self.ahead
-                .want(Key::Block(entry, index), &Arc::downgrade(&self.inner));
+            self.ahead.want(Key::Block(entry, index));
         }
     }
 }

@@ -8,10 +8,10 @@ use parking_lot::{Condvar, Mutex};
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// A few threads, started with the first job. They end when the value is dropped, their jobs done.
+/// A few threads. They end when the value is dropped, their jobs done.
 pub(super) struct Pool {
     shared: Arc<Shared>,
-    threads: usize,
+    has_threads: bool,
 }
 
 #[derive(Default)]
@@ -23,40 +23,32 @@ struct Shared {
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Job>,
-    idle: usize,
-    started: usize,
     closed: bool,
 }
 
 impl Pool {
+    /// Starts `threads` threads, at once: they would inherit the core that a thread which answers requests
+    /// is bound to.
     pub(super) fn new(threads: usize) -> Pool {
-        Pool {
-            shared: Arc::default(),
-            threads,
-        }
+        let shared: Arc<Shared> = Arc::default();
+        let start = |_| {
+            let shared = Arc::clone(&shared);
+            thread::Builder::new()
+                .name("pool".to_owned())
+                .spawn(move || shared.work())
+                .is_ok()
+        };
+        let has_threads = (0..threads).map(start).filter(|started| *started).count() > 0;
+        Pool { shared, has_threads }
     }
 
-    /// Has a job done soon; does it at once where no thread can be had.
+    /// Has a job done soon; does it at once where no thread could be had.
     pub(super) fn give(&self, job: impl FnOnce() + Send + 'static) {
-        let mut queue = self.shared.queue.lock();
-        if queue.idle == 0 && queue.started < self.threads && self.start() {
-            queue.started += 1;
-        }
-        if queue.started == 0 {
-            drop(queue);
+        if !self.has_threads {
             return job();
         }
-        queue.jobs.push_back(Box::new(job));
-        drop(queue);
+        self.shared.queue.lock().jobs.push_back(Box::new(job));
         self.shared.wake.notify_one();
-    }
-
-    fn start(&self) -> bool {
-        let shared = Arc::clone(&self.shared);
-        thread::Builder::new()
-            .name("pool".to_owned())
-            .spawn(move || shared.work())
-            .is_ok()
     }
 }
 
@@ -71,9 +63,7 @@ impl Shared {
             } else if queue.closed {
                 return;
             } else {
-                queue.idle += 1;
                 self.wake.wait(&mut queue);
-                queue.idle -= 1;
             }
         }
     }
