@@ -174,7 +174,9 @@ impl<'a> Drafts<'a> {
     /// Adds a name that the directory does not have.
     pub(super) fn add(&mut self, new: &New, is_greatest: bool) -> Result<u32, StackError> {
         let at = self.append(new, is_greatest)?;
-        self.put_into_table(new.parent, at);
+        if self.directory(new.parent).table.is_some() {
+            self.put_into_table(new.parent, at);
+        }
         Ok(at)
     }
 

@@ -33,7 +33,8 @@ pub(super) fn merge(layers: Vec<Archive>) -> Result<Stack, StackError> {
     for index in 0..layers.len() {
         fold.apply(LayerIdx(index as u16))?;
     }
-    let numbered = number(&fold.drafts);
+    let has_hidden = !(fold.overwritten.is_empty() && fold.drafts.replaced().is_empty());
+    let numbered = number(&fold.drafts, has_hidden);
     let hidden = shadow::collect(&fold.drafts, &fold.overwritten, &numbered.number);
     Ok(Stack {
         shadow_starts: shadow::starts(&hidden),
@@ -138,40 +139,50 @@ fn is_directory(new: &New) -> bool {
 struct Numbered {
     nodes: Vec<Node>,
     directories: Vec<Directory>,
-    /// By draft, its node; of drafts that do not stand, the root.
+    /// By draft, its node, when that was asked for; of drafts that do not stand, the root.
     number: Vec<NodeId>,
+}
+
+/// A directory whose children have no number yet.
+struct Unlisted {
+    draft: u32,
+    node: u32,
 }
 
 /// Numbers what stands by depth and name, so that children lie side by side and the numbers depend on
 /// the list of archives alone.
-fn number(drafts: &Drafts<'_>) -> Numbered {
+fn number(drafts: &Drafts<'_>, remember: bool) -> Numbered {
     let mut nodes = Vec::with_capacity(drafts.len());
     let mut directories: Vec<Directory> = Vec::new();
-    let mut number = vec![NodeId::ROOT; drafts.len()];
-    let mut found = vec![ROOT];
+    let mut number = vec![NodeId::ROOT; if remember { drafts.len() } else { 0 }];
+    let mut found = vec![Unlisted { draft: ROOT, node: 0 }];
     let mut children = Vec::new();
     nodes.push(*drafts.node(ROOT));
-    while let Some(&directory) = found.get(directories.len()) {
+    while let Some(&Unlisted { draft, node: parent }) = found.get(directories.len()) {
         children.clear();
-        children.extend(drafts.children(directory));
-        let draft = drafts.directory(directory);
-        if !draft.is_sorted {
+        children.extend(drafts.children(draft));
+        let directory = drafts.directory(draft);
+        if !directory.is_sorted {
             children.sort_unstable_by(|&a, &b| drafts.name(a).cmp(drafts.name(b)));
         }
-        let first_child = nodes.len() as u32;
-        let found_before = found.len();
+        let (first_child, found_before) = (nodes.len() as u32, found.len());
         for &child in &children {
-            let mut node = *drafts.node(child);
-            node.parent = number[directory as usize].0;
+            let (mut node, at) = (*drafts.node(child), nodes.len() as u32);
+            node.parent = parent;
             if node.is_directory() {
                 node.place = found.len() as u32;
-                found.push(child);
+                found.push(Unlisted {
+                    draft: child,
+                    node: at,
+                });
             }
-            number[child as usize] = NodeId(nodes.len() as u32);
+            if remember {
+                number[child as usize] = NodeId(at);
+            }
             nodes.push(node);
         }
         directories.push(Directory {
-            entry: draft.entry,
+            entry: directory.entry,
             first_child,
             child_count: children.len() as u32,
             subdirectories: (found.len() - found_before) as u32,
