@@ -3,7 +3,7 @@
 //! `cargo bench --bench open [runs]` prints the machine, then for each corpus the median and the spread of
 //! opening (the layers one after another) and of merging, in ns an entry, and the bytes an entry that the
 //! index and the tree take beside the names. The archives lie in a temporary directory and in the page
-//! cache; their data is a hole, for opening never reads it. What `used` says comes from the kernel.
+//! cache; their data is a hole, for opening never reads it.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -32,8 +32,8 @@ fn main() -> std::io::Result<()> {
     let directory = tempfile::tempdir()?;
     println!("{}, {runs} runs, median [min to max]", machine());
     println!(
-        "{:34} {:>9} {:>22} {:>22} {:>8} {:>7} {:>7}",
-        "", "entries", "open, ns an entry", "merge, ns an entry", "B/entry", "names", "used"
+        "{:34} {:>9} {:>22} {:>22} {:>8} {:>7}",
+        "", "entries", "open, ns an entry", "merge, ns an entry", "B/entry", "names"
     );
     let corpora = corpora(directory.path())?;
     for corpus in &corpora {
@@ -47,7 +47,6 @@ fn measure(corpus: &Corpus, runs: usize) {
     let (mut opens, mut merges) = (Vec::new(), Vec::new());
     let mut row = String::new();
     for run in 0..runs {
-        let before = anonymous_bytes();
         let start = Instant::now();
         let layers = open(corpus);
         opens.push(start.elapsed());
@@ -57,13 +56,7 @@ fn measure(corpus: &Corpus, runs: usize) {
         if run == 0 {
             let an_entry = |bytes: usize| bytes as f64 / corpus.entries as f64;
             let names: usize = stack.layers().iter().map(Archive::path_bytes).sum();
-            let used = anonymous_bytes().saturating_sub(before);
-            row = format!(
-                "{:8.1} {:7.1} {:7.1}",
-                an_entry(stack.memory_bytes()),
-                an_entry(names),
-                an_entry(used)
-            );
+            row = format!("{:8.1} {:7.1}", an_entry(stack.memory_bytes()), an_entry(names));
         }
     }
     let (open, merge) = (spread(opens, corpus.entries), spread(merges, corpus.entries));
@@ -205,14 +198,6 @@ fn write_zip(path: &Path, names: &[String]) -> std::io::Result<()> {
     tail.extend_from_slice(&[0, 0]);
     out.write_all(&tail)?;
     out.flush()
-}
-
-/// Memory of this process that no file backs, as the kernel counts it.
-fn anonymous_bytes() -> usize {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
-    let kib: Option<usize> = line.and_then(|rest| rest.trim().strip_suffix(" kB")?.trim().parse().ok());
-    kib.unwrap_or(0) * 1024
 }
 
 fn machine() -> String {

@@ -20,6 +20,9 @@ const SEARCH_BYTES: u64 = 1 << 20;
 /// End-record candidates that are tried before the search gives up.
 const MAX_CANDIDATES: usize = 256;
 
+/// Enough for a first look at one record: most have far less than this.
+const GLANCE_BYTES: usize = 4096;
+
 const END_SIZE: usize = 22;
 const FIXED_RECORD_BYTES: u64 = 46;
 
@@ -180,6 +183,12 @@ fn locate<'a>(
 }
 
 fn begins_with_an_entry(archive: &Located<'_>, buffer: &mut [u8]) -> bool {
+    if matches!(
+        archive.entries(&mut buffer[..GLANCE_BYTES]).next_entry(),
+        Ok(Some(_))
+    ) {
+        return true;
+    }
     match archive.entries(buffer).next_entry() {
         Ok(Some(_)) => true,
         Ok(None) => archive.entries_hint() == 0,

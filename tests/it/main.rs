@@ -20,4 +20,5 @@ mod odd_zips;
 mod readme;
 mod real_layers;
 mod semantics;
+mod shadowed;
 mod tidy;
