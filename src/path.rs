@@ -45,6 +45,10 @@ impl<'a> RelPath<'a> {
     /// a name with a `..` part, NUL, a part over 255 bytes, or nothing left is refused. A backslash is
     /// an ordinary character, as it was for the Linux tools that extract layers.
     pub fn check(raw: &'a [u8]) -> Result<RelPath<'a>, NameError> {
+        let undelimited = raw.strip_suffix(b"/").unwrap_or(raw);
+        if is_plain(undelimited) {
+            return Ok(RelPath(Cow::Borrowed(undelimited)));
+        }
         if raw.contains(&0) {
             return Err(NameError::Nul);
         }
@@ -89,6 +93,19 @@ impl<'a> RelPath<'a> {
     }
 }
 
+/// Whether a name is a legal path as it stands, for almost all names are. It may say no to one that is,
+/// such as `a/.b`. Byte by byte and without a branch, so that it is compiled to a few wide instructions.
+fn is_plain(raw: &[u8]) -> bool {
+    let (Some(first), Some(last)) = (raw.first(), raw.last()) else {
+        return false;
+    };
+    let mut odd = matches!(first, b'/' | b'.') | matches!(last, 0 | b'/') | (raw.len() > MAX_PART_BYTES);
+    for (&byte, &next) in raw.iter().zip(&raw[1..]) {
+        odd |= (byte == 0) | ((byte == b'/') & ((next == b'/') | (next == b'.')));
+    }
+    !odd
+}
+
 fn trim_slashes(raw: &[u8]) -> &[u8] {
     let start = raw.iter().position(|&b| b != b'/').unwrap_or(raw.len());
     let end = raw
@@ -116,6 +133,9 @@ mod tests {
             (b"b/./c", b"b/c"),
             (b"d//e", b"d/e"),
             (b"d/", b"d"),
+            (b"d//", b"d"),
+            (b"a/.b", b"a/.b"),
+            (b".a/b./c..", b".a/b./c.."),
             (b"a\\b", b"a\\b"),
             (b".wh.x", b".wh.x"),
             (b"...", b"..."),
@@ -132,6 +152,12 @@ mod tests {
             (b"a/../b", NameError::DotDot),
             (b"a/..", NameError::DotDot),
             (b"nu\0l", NameError::Nul),
+            (b"\0", NameError::Nul),
+            (b"nul\0", NameError::Nul),
+            (b"nul\0/", NameError::Nul),
+            (b"..", NameError::DotDot),
+            (b"../", NameError::DotDot),
+            (b"//", NameError::Empty),
             (b"", NameError::Empty),
             (b"/", NameError::Empty),
             (b"./.", NameError::Empty),

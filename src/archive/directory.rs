@@ -6,8 +6,9 @@ use std::path::Path;
 
 use rawzip::{ErrorKind, ZipArchive, ZipFileHeaderRecord, ZipLocator};
 
+use super::record::{Record, Records};
 use super::source::ReadAt;
-use super::{ArchiveError, EntryId, EntryKind, Rejected, attributes, name};
+use super::{ArchiveError, EntryId, Rejected, attributes, name};
 use crate::path::{NameError, RelPath};
 
 /// Read at once from the directory; also the longest record that is understood (three fields of
@@ -19,31 +20,16 @@ const SEARCH_BYTES: u64 = 1 << 20;
 /// End-record candidates that are tried before the search gives up.
 const MAX_CANDIDATES: usize = 256;
 
+/// Enough for a first look at one record: most have far less than this.
+const GLANCE_BYTES: usize = 4096;
+
 const END_SIZE: usize = 22;
 const FIXED_RECORD_BYTES: u64 = 46;
 
-/// One entry as the index keeps it. Sizes and offsets are the directory's claims.
-#[derive(Debug, Clone)]
-pub(super) struct Record {
-    pub(super) header_offset: u64,
-    pub(super) compressed_size: u64,
-    pub(super) declared_size: u64,
-    pub(super) mtime: super::Mtime,
-    pub(super) crc: u32,
-    pub(super) path_start: u32,
-    pub(super) path_len: u16,
-    pub(super) permissions: u16,
-    pub(super) method: u16,
-    pub(super) kind: EntryKind,
-    pub(super) encrypted: bool,
-}
-
-/// What a central directory holds: the legal entries in order, their paths in one run of bytes, and
-/// the entries left out.
+/// What a central directory holds: the legal entries in order with their paths, and the entries left out.
 #[derive(Debug, Default)]
 pub(super) struct Directory {
-    pub(super) records: Vec<Record>,
-    pub(super) paths: Vec<u8>,
+    pub(super) records: Records,
     pub(super) rejected: Vec<Rejected>,
 }
 
@@ -68,9 +54,11 @@ pub(super) fn read(path: &Path, source: &dyn ReadAt, size: u64) -> Result<Direct
     refuse_split(path, source, archive.eocd_offset())?;
 
     let directory_bytes = archive.eocd_offset().saturating_sub(archive.directory_offset());
-    let expected = archive.entries_hint().min(directory_bytes / FIXED_RECORD_BYTES) as usize;
+    let expected = archive.entries_hint().min(directory_bytes / FIXED_RECORD_BYTES);
     let mut directory = Directory::default();
-    directory.records.reserve_exact(expected);
+    // What is not fixed is names, and extra fields: pages that are never written cost nothing.
+    let path_bytes = (directory_bytes - expected * FIXED_RECORD_BYTES).min(u32::MAX.into());
+    directory.records.reserve(expected as usize, path_bytes as usize);
     let mut entries = archive.entries(&mut buffer);
     let mut seen = 0;
     loop {
@@ -90,6 +78,7 @@ pub(super) fn read(path: &Path, source: &dyn ReadAt, size: u64) -> Result<Direct
         }
         seen += 1;
     }
+    directory.records.shrink();
     Ok(directory)
 }
 
@@ -112,7 +101,6 @@ impl Directory {
                 return Ok(());
             }
         };
-        let path_start = u32::try_from(self.paths.len()).map_err(|_| too_large("4 GiB of names"))?;
         // A Unicode path field may hold a name of 65,530 bytes, CP437 may treble 65,535: the longest
         // names of all are past every limit of a filesystem.
         let Ok(path_len) = u16::try_from(checked.as_bytes().len()) else {
@@ -123,24 +111,26 @@ impl Directory {
             });
             return Ok(());
         };
+        if self.records.path_bytes() + usize::from(path_len) > u32::MAX as usize {
+            return Err(too_large("4 GiB of names"));
+        }
         if self.records.len() >= EntryId::LIMIT {
             return Err(too_large("4,294,967,294 entries"));
         }
         let (kind, permissions) = attributes::kind_and_permissions(record);
-        self.paths.extend_from_slice(checked.as_bytes());
-        self.records.push(Record {
+        let record = Record {
             header_offset: record.local_header_offset(),
             compressed_size: record.compressed_size_hint(),
             declared_size: record.uncompressed_size_hint(),
             mtime: attributes::mtime(record),
             crc: record.crc32(),
-            path_start,
             path_len,
             permissions,
             method: record.compression_method().as_u16(),
             kind,
             encrypted: record.flags().is_encrypted(),
-        });
+        };
+        self.records.push(checked.as_bytes(), record);
         Ok(())
     }
 }
@@ -193,6 +183,12 @@ fn locate<'a>(
 }
 
 fn begins_with_an_entry(archive: &Located<'_>, buffer: &mut [u8]) -> bool {
+    if matches!(
+        archive.entries(&mut buffer[..GLANCE_BYTES]).next_entry(),
+        Ok(Some(_))
+    ) {
+        return true;
+    }
     match archive.entries(buffer).next_entry() {
         Ok(Some(_)) => true,
         Ok(None) => archive.entries_hint() == 0,

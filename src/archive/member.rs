@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
 
-use super::directory::Record;
 use super::method::{self, Method};
+use super::record::Record;
 use super::source::ReadAt;
 use super::{Archive, EntryError, EntryId, Input};
 
@@ -40,7 +40,7 @@ impl Archive {
     /// Semantics decision: (6) an entry that is encrypted, of an unknown method, truncated, lying about
     /// its size or of another CRC gives an error and no byte.
     pub fn read_whole(&self, id: EntryId) -> Result<Vec<u8>, EntryError> {
-        let record = &self.directory.records[id.index()];
+        let record = &self.record(id);
         check_servable(record)?;
         COMPRESSED.with_borrow_mut(|buffer| {
             let result = self.read_whole_through(record, buffer);
@@ -112,7 +112,7 @@ impl Archive {
     /// # Errors
     /// When the entry cannot be served, or its data does not lie within the file.
     pub fn member(&self, id: EntryId) -> Result<Member, EntryError> {
-        let record = &self.directory.records[id.index()];
+        let record = &self.record(id);
         check_servable(record)?;
         let available = self.available(record)?;
         let mut header = [0; HEADER_BYTES];
@@ -135,7 +135,7 @@ impl Archive {
 
     /// Compares the CRC-32 of an entry's decoded bytes with the directory's.
     pub fn verify_crc(&self, id: EntryId, found: u32) -> Result<(), EntryError> {
-        verify(&self.directory.records[id.index()], found)
+        verify(&self.record(id), found)
     }
 }
 

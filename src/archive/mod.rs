@@ -10,6 +10,7 @@ mod error;
 mod member;
 mod method;
 mod name;
+mod record;
 mod source;
 
 use std::fs::{self, File, FileType};
@@ -27,6 +28,7 @@ pub use source::{ReadAt, Stamp};
 
 use crate::path::NameError;
 use directory::Directory;
+use record::Record;
 
 /// An open archive: its index in memory, its bytes read when asked for.
 pub struct Archive {
@@ -154,21 +156,24 @@ impl Archive {
 
     /// Whether it has no legal entry.
     pub fn is_empty(&self) -> bool {
-        self.directory.records.is_empty()
+        self.len() == 0
     }
 
     /// All legal entries in the order of the central directory.
     pub fn entries(&self) -> impl Iterator<Item = (EntryId, Entry<'_>)> {
-        (0..self.len())
-            .map(EntryId::from_index)
-            .map(|id| (id, self.entry(id)))
+        self.entry_ids().map(|id| (id, self.entry(id)))
+    }
+
+    /// The numbers of all legal entries, in the order of the central directory.
+    pub fn entry_ids(&self) -> impl ExactSizeIterator<Item = EntryId> + use<> {
+        (0..self.len()).map(EntryId::from_index)
     }
 
     /// What the directory says of one entry.
     pub fn entry(&self, id: EntryId) -> Entry<'_> {
-        let record = &self.directory.records[id.index()];
+        let record = self.record(id);
         Entry {
-            path: self.name(record.path_start, record.path_len),
+            path: self.entry_path(id),
             kind: record.kind,
             permissions: record.permissions,
             mtime: record.mtime,
@@ -180,20 +185,44 @@ impl Archive {
         }
     }
 
+    /// The checked path of an entry.
+    pub fn entry_path(&self, id: EntryId) -> &[u8] {
+        self.directory.records.path(id.index())
+    }
+
+    /// What an entry is.
+    pub fn entry_kind(&self, id: EntryId) -> EntryKind {
+        self.directory.records.kind(id.index())
+    }
+
     /// Where an entry's path begins among the names of this archive: what [`Archive::name`] takes.
     pub fn path_start(&self, id: EntryId) -> u32 {
-        self.directory.records[id.index()].path_start
+        self.directory.records.path_start(id.index())
     }
 
     /// A run of the archive's checked paths: the tree above refers to parts of paths in this way, so
     /// that every name is in memory once.
     pub fn name(&self, start: u32, len: u16) -> &[u8] {
-        &self.directory.paths[start as usize..start as usize + usize::from(len)]
+        &self.directory.records.paths()[start as usize..start as usize + usize::from(len)]
     }
 
     /// Entries left out because of their names.
     pub fn rejected(&self) -> &[Rejected] {
         &self.directory.rejected
+    }
+
+    /// Bytes of memory that the index takes, those of the paths left out.
+    pub fn memory_bytes(&self) -> usize {
+        self.directory.records.memory_bytes()
+    }
+
+    /// Bytes of all checked paths.
+    pub fn path_bytes(&self) -> usize {
+        self.directory.records.path_bytes()
+    }
+
+    fn record(&self, id: EntryId) -> Record {
+        self.directory.records.get(id.index())
     }
 }
 

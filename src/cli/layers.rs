@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::ErrorKind;
+use std::num::NonZero;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use clap::Args;
@@ -55,18 +57,7 @@ impl StackArgs {
 /// Opens layers and merges them, bottom first.
 pub(super) fn open(paths: &[PathBuf]) -> Result<Stack, Failure> {
     refuse_twins(paths)?;
-    // Reading one directory does not depend on another.
-    let archives: Result<Vec<Archive>, ArchiveError> = thread::scope(|scope| {
-        let opening: Vec<_> = paths
-            .iter()
-            .map(|path| scope.spawn(|| Archive::open(path)))
-            .collect();
-        let joined = opening.into_iter().map(|thread| thread.join());
-        joined
-            .map(|result| result.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    });
-    let archives = archives?;
+    let archives = open_all(paths)?;
     for archive in &archives {
         info!(
             "{}: {}",
@@ -79,6 +70,35 @@ pub(super) fn open(paths: &[PathBuf]) -> Result<Stack, Failure> {
         }
     }
     Ok(Stack::merge(archives)?)
+}
+
+/// Reading one directory does not depend on another: a thread for each core takes the next path, this
+/// thread being one of them. More threads than that would only cost their stacks and heaps.
+fn open_all(paths: &[PathBuf]) -> Result<Vec<Archive>, ArchiveError> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let numbers = std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)));
+        let mine = numbers.map_while(|number| Some((number, Archive::open(paths.get(number)?))));
+        mine.collect::<Vec<_>>()
+    };
+    let workers = thread::available_parallelism()
+        .map_or(1, NonZero::get)
+        .min(paths.len());
+    let mut opened = thread::scope(|scope| {
+        let others: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
+        let mut opened = work();
+        for other in others {
+            opened.extend(
+                other
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            );
+        }
+        opened
+    });
+    // The first layer that cannot be opened is the one that is named.
+    opened.sort_unstable_by_key(|&(number, _)| number);
+    opened.into_iter().map(|(_, archive)| archive).collect()
 }
 
 /// Lambda refuses one layer version twice in a list; here it can only be a slip, for the lower of the

@@ -4,13 +4,17 @@
 //! Knows nothing of file contents and does no I/O. Since nothing changes after [`Stack::merge`], no
 //! lock guards it, and a node's number is the same for the same list of archives.
 
+mod draft;
 mod merge;
+mod node;
+mod shadow;
 
 use std::ops::Range;
 
 use thiserror::Error;
 
 use crate::archive::{Archive, Entry, EntryId};
+use node::{Directory, Node, entry_at};
 
 pub use crate::archive::{EntryKind, Method, Mtime};
 
@@ -68,36 +72,13 @@ pub struct Shadowed {
 pub struct Stack {
     layers: Vec<Archive>,
     nodes: Vec<Node>,
+    /// Of the nodes that are directories, in the same order.
+    directories: Vec<Directory>,
     /// By node: `shadowed[shadow_starts[i].1..shadow_starts[i + 1].1]` belongs to node
     /// `shadow_starts[i].0`. Only nodes that shadow something are listed.
     shadow_starts: Vec<(NodeId, u32)>,
     shadowed: Vec<Shadowed>,
 }
-
-/// 32 bytes a node; the name lies among the paths of an archive.
-#[derive(Debug, Clone)]
-struct Node {
-    name: NameRef,
-    parent: u32,
-    /// Place in the provider's index, [`NO_ENTRY`] for an implicit directory.
-    entry: u32,
-    /// The children of a directory are consecutive nodes, sorted by name.
-    first_child: u32,
-    child_count: u32,
-    subdirectories: u32,
-    provider: LayerIdx,
-    kind: EntryKind,
-}
-
-/// A part of a path that lies in the memory of an archive.
-#[derive(Debug, Clone, Copy)]
-struct NameRef {
-    start: u32,
-    len: u16,
-    layer: LayerIdx,
-}
-
-const NO_ENTRY: u32 = u32::MAX;
 
 impl LayerIdx {
     /// The place in the stack, from 0 at the bottom.
@@ -161,23 +142,23 @@ impl Stack {
     /// What stands at a node.
     pub fn body(&self, node: NodeId) -> Body {
         let inner = &self.nodes[node.index()];
-        let explicit = (inner.entry != NO_ENTRY).then(|| EntryRef {
+        let entry = EntryRef {
             layer: inner.provider,
-            entry: EntryId::from_index(inner.entry as usize),
-        });
-        match (inner.kind, explicit) {
-            (EntryKind::Directory, entry) => Body::Directory(entry),
-            (EntryKind::File, Some(entry)) => Body::File(entry),
-            (EntryKind::Symlink, Some(entry)) => Body::Symlink(entry),
-            (EntryKind::File | EntryKind::Symlink, None) => {
-                unreachable!("only directories are made without an entry")
+            entry: EntryId::from_index(inner.place as usize),
+        };
+        match inner.kind {
+            EntryKind::Directory => {
+                let own = self.directories[inner.place as usize].entry;
+                Body::Directory(entry_at(inner.provider, own))
             }
+            EntryKind::File => Body::File(entry),
+            EntryKind::Symlink => Body::Symlink(entry),
         }
     }
 
     /// Whether a node is a directory.
     pub fn is_directory(&self, node: NodeId) -> bool {
-        self.nodes[node.index()].kind == EntryKind::Directory
+        self.nodes[node.index()].is_directory()
     }
 
     /// The layer whose entry is seen; for an implicit directory, the layer that first needed it.
@@ -192,7 +173,7 @@ impl Stack {
 
     /// The last part of a node's path; empty for the root.
     pub fn name(&self, node: NodeId) -> &[u8] {
-        self.name_of(&self.nodes[node.index()])
+        self.nodes[node.index()].name(&self.layers)
     }
 
     /// The directory that a node lies in; the root lies in itself.
@@ -228,7 +209,8 @@ impl Stack {
 
     /// Number of directories directly below a node.
     pub fn subdirectories(&self, node: NodeId) -> u32 {
-        self.nodes[node.index()].subdirectories
+        self.directory(node)
+            .map_or(0, |directory| directory.subdirectories)
     }
 
     /// The child of a directory with a name.
@@ -236,7 +218,7 @@ impl Stack {
         let range = self.child_range(node);
         let children = &self.nodes[range.start as usize..range.end as usize];
         let found = children
-            .binary_search_by(|child| self.name_of(child).cmp(name))
+            .binary_search_by(|child| child.name(&self.layers).cmp(name))
             .ok()?;
         Some(NodeId(range.start + found as u32))
     }
@@ -267,14 +249,26 @@ impl Stack {
         }
     }
 
-    fn child_range(&self, node: NodeId) -> Range<u32> {
-        let inner = &self.nodes[node.index()];
-        inner.first_child..inner.first_child + inner.child_count
+    /// Bytes of memory that the layers' indexes and the tree take, those of the paths left out.
+    pub fn memory_bytes(&self) -> usize {
+        let layers: usize = self.layers.iter().map(Archive::memory_bytes).sum();
+        layers
+            + self.nodes.capacity() * size_of::<Node>()
+            + self.directories.capacity() * size_of::<Directory>()
+            + self.shadow_starts.capacity() * size_of::<(NodeId, u32)>()
+            + self.shadowed.capacity() * size_of::<Shadowed>()
     }
 
-    fn name_of(&self, node: &Node) -> &[u8] {
-        self.layers
-            .get(node.name.layer.index())
-            .map_or(&[], |layer| layer.name(node.name.start, node.name.len))
+    fn child_range(&self, node: NodeId) -> Range<u32> {
+        self.directory(node).map_or(0..0, |directory| {
+            directory.first_child..directory.first_child + directory.child_count
+        })
+    }
+
+    fn directory(&self, node: NodeId) -> Option<&Directory> {
+        let inner = &self.nodes[node.index()];
+        inner
+            .is_directory()
+            .then(|| &self.directories[inner.place as usize])
     }
 }

@@ -35,4 +35,5 @@ mod run_signals;
 mod run_streams;
 mod run_users;
 mod semantics;
+mod shadowed;
 mod tidy;
