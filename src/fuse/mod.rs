@@ -16,7 +16,7 @@ mod transport;
 mod uring;
 mod wire;
 
-pub use attach::{AttachError, AttachOptions, attach};
+pub use attach::{AttachError, AttachOptions, attach, check_device};
 pub use mounts::{Mount, MountsError, UnmountError, mounts, unmount};
 pub use session::{SessionError, SessionOptions, serve, serve_until_signalled};
 pub use transport::{RingsError, Transport, rings};
