@@ -9,6 +9,7 @@
 mod support;
 
 mod bad_input;
+mod doctor;
 mod extract;
 mod help;
 mod logging;
@@ -28,3 +29,4 @@ mod readme;
 mod real_layers;
 mod semantics;
 mod tidy;
+mod transports;

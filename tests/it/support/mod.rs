@@ -9,5 +9,6 @@ pub(crate) mod place;
 pub(crate) mod raw_zip;
 pub(crate) mod seen;
 pub(crate) mod stack;
+pub(crate) mod switch;
 pub(crate) mod tree;
 pub(crate) mod until;
