@@ -13,7 +13,7 @@ use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sys::signal::Signal;
 
-use crate::support::command::{OPTFS, answer, output};
+use crate::support::command::{OPTFS, answer};
 use crate::support::generate::{holds, stacks};
 use crate::support::model::extracted;
 use crate::support::on_disk;
