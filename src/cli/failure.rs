@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use super::terminal::printable;
 use crate::archive::ArchiveError;
-use crate::fuse::{AttachError, MountsError, SessionError, UnmountError};
+use crate::fuse::{AttachError, MountsError, RingsError, SessionError, UnmountError};
 use crate::stack::StackError;
 
 /// What stops a command.
@@ -133,6 +133,12 @@ impl From<AttachError> for Failure {
 impl From<SessionError> for Failure {
     fn from(error: SessionError) -> Failure {
         Failure::new(Class::Unavailable, error)
+    }
+}
+
+impl From<RingsError> for Failure {
+    fn from(error: RingsError) -> Failure {
+        Failure::new(Class::Unavailable, &error).hint(error.hint())
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::size;
+use crate::fuse::Transport;
 
 /// What `-o` can set.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -20,6 +21,7 @@ pub(super) struct MountOptions {
     pub(super) layers: Vec<PathBuf>,
     pub(super) cache_bytes: Option<u64>,
     pub(super) threads: Option<usize>,
+    pub(super) transport: Option<Transport>,
 }
 
 /// Reads option lists: separated by commas, a comma in a value written as `\,`.
@@ -69,6 +71,7 @@ impl MountOptions {
             ("layers", Some(value)) => self.layers = split(value, ':').map(PathBuf::from).collect(),
             ("cachesize", Some(value)) => self.cache_bytes = Some(size::parse(value)?),
             ("threads", Some(value)) => self.threads = Some(threads(value)?),
+            ("transport", Some(value)) => self.transport = Some(transport(value)?),
             _ => return Err("unknown option, or a value that it does not take".to_owned()),
         }
         Ok(())
@@ -81,6 +84,11 @@ pub(super) fn threads(value: &str) -> Result<usize, String> {
         Ok(n @ 1..=256) => Ok(n),
         _ => Err("expected a number from 1 to 256".to_owned()),
     }
+}
+
+/// Which way requests come.
+pub(super) fn transport(word: &str) -> Result<Transport, String> {
+    word.parse()
 }
 
 /// A user or group, or another number of 32 bits.
@@ -139,6 +147,7 @@ mod tests {
             ("nonsense", "-o nonsense: unknown"),
             ("umask=9", "octal"),
             ("threads=0", "1 to 256"),
+            ("transport=mule", "auto, fuser, uring"),
             ("ro,uid=me", "-o uid=me: expected a number"),
         ] {
             let error = parse([list]).unwrap_err();

@@ -14,7 +14,7 @@ use super::failure::{Class, Failure};
 use super::layers::StackArgs;
 use super::{mount_options, size};
 use crate::fs::{Fs, Options};
-use crate::fuse::{AttachOptions, SessionOptions, attach, serve};
+use crate::fuse::{AttachOptions, SessionOptions, Transport, attach, serve};
 use crate::launch::child::{self, die_with};
 use crate::launch::environment::{Variable, environment, layer_jars};
 use crate::launch::handover::{ChildEnd, HandoverError};
@@ -60,6 +60,9 @@ struct ServingArgs {
     /// Threads that answer requests [default: one a core, 8 at most]
     #[arg(long, value_name = "N", value_parser = mount_options::threads)]
     threads: Option<usize>,
+    /// Which way requests come: auto, fuser or uring; see 'optfs mount --help'
+    #[arg(long, value_name = "WAY", env = "OPTFS_TRANSPORT", default_value = "auto", value_parser = mount_options::transport)]
+    transport: Transport,
 }
 
 /// The process that serves the view of 'optfs run'
@@ -109,6 +112,7 @@ pub(super) fn run(args: &RunArgs) -> ExitCode {
 fn arrange(args: &RunArgs) -> Result<(std::process::Command, std::process::Command), Failure> {
     let at = std::path::absolute(&args.at)?;
     check_place(&at)?;
+    args.serving.transport.check()?;
     let paths = args.stack.paths(&[])?;
     let mut server = this_program();
     server.arg("run-server");
@@ -119,6 +123,7 @@ fn arrange(args: &RunArgs) -> Result<(std::process::Command, std::process::Comma
     if let Some(threads) = args.serving.threads {
         server.arg(format!("--threads={threads}"));
     }
+    server.arg(format!("--transport={}", args.serving.transport.word()));
     let mut child = this_program();
     child.arg("run-child").arg("--at").arg(&at);
     child.arg("--source").arg(super::mount::source_of(&paths));
@@ -164,8 +169,13 @@ pub(super) fn run_server(args: &ServerArgs) -> Result<ExitCode, Failure> {
         }
     };
     let fs = Arc::new(Fs::new(Arc::new(stack), view_options(args.serving.cache_size)));
-    let threads = args.serving.threads;
-    let session = threads.map_or_else(SessionOptions::default, |threads| SessionOptions { threads });
+    let mut session = SessionOptions {
+        transport: args.serving.transport,
+        ..SessionOptions::default()
+    };
+    if let Some(threads) = args.serving.threads {
+        session.threads = threads;
+    }
     let mut answer = Some(answer);
     let mut told = Ok(());
     let served = serve(fs, device, session, || {

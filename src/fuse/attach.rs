@@ -106,21 +106,21 @@ impl AttachError {
     }
 }
 
+/// Whether /dev/fuse is there and may be opened.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_device() -> Result<(), AttachError> {
+    open_device().map(drop)
+}
+
 /// Mounts on a directory and returns the descriptor that serves it. The kernel's first request, INIT,
 /// waits there already.
 ///
 /// # Errors
 /// When FUSE is missing or forbidden, or the kernel or the helper refuses; nothing is mounted then.
 pub fn attach(mountpoint: &Path, options: &AttachOptions) -> Result<OwnedFd, AttachError> {
-    let device = match OpenOptions::new().read(true).write(true).open(DEVICE) {
-        Ok(device) => device,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(AttachError::DeviceMissing),
-        Err(e) => return Err(AttachError::DeviceForbidden(e)),
-    };
-    let meta = device.metadata().map_err(AttachError::DeviceForbidden)?;
-    if !meta.file_type().is_char_device() || meta.rdev() != makedev(10, 229) {
-        return Err(AttachError::DeviceWrong);
-    }
+    let device = open_device()?;
     match mount_directly(&device, mountpoint, options) {
         Ok(()) => Ok(device.into()),
         Err(Errno::EPERM) if options.helper && !geteuid().is_root() => {
@@ -131,6 +131,19 @@ pub fn attach(mountpoint: &Path, options: &AttachOptions) -> Result<OwnedFd, Att
             source: errno.into(),
         }),
     }
+}
+
+fn open_device() -> Result<File, AttachError> {
+    let device = match OpenOptions::new().read(true).write(true).open(DEVICE) {
+        Ok(device) => device,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(AttachError::DeviceMissing),
+        Err(e) => return Err(AttachError::DeviceForbidden(e)),
+    };
+    let meta = device.metadata().map_err(AttachError::DeviceForbidden)?;
+    if !meta.file_type().is_char_device() || meta.rdev() != makedev(10, 229) {
+        return Err(AttachError::DeviceWrong);
+    }
+    Ok(device)
 }
 
 fn mount_directly(device: &File, mountpoint: &Path, options: &AttachOptions) -> Result<(), Errno> {

@@ -2,15 +2,23 @@
 //! what the kernel may cache, mounting, sessions and signals.
 //!
 //! Knows nothing of zips or layers. A transport takes the descriptor that [`attach()`] gives and serves
-//! an [`Fs`](crate::fs::Fs) over it: today fuser's loop over /dev/fuse; nothing but `transport` names it.
+//! an [`Fs`](crate::fs::Fs) over it, and there are two: `fuser`, the crate's loop over /dev/fuse, and `uring`,
+//! where requests are answered on the core that asked. What they answer is decided once, in `policy`.
 
+mod answer;
 mod attach;
+mod device;
+mod fuser;
 mod mounts;
 mod placement;
+mod policy;
 mod pool;
 mod session;
 mod transport;
+mod uring;
+mod wire;
 
-pub use attach::{AttachError, AttachOptions, attach};
+pub use attach::{AttachError, AttachOptions, attach, check_device};
 pub use mounts::{Mount, MountsError, UnmountError, mounts, unmount};
 pub use session::{SessionError, SessionOptions, serve, serve_until_signalled};
+pub use transport::{RingsError, Transport, rings};

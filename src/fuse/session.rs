@@ -14,14 +14,16 @@ use signal_hook::iterator::Signals;
 use thiserror::Error;
 
 use super::mounts::{Mount, mounts, topmost, unmount};
-use super::transport;
+use super::transport::{self, Transport};
 use crate::fs::Fs;
 
 /// How a mount is served.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionOptions {
-    /// Threads that answer requests, at least 1.
+    /// Threads that read /dev/fuse, at least 1. Over io_uring there is one for each core instead.
     pub threads: usize,
+    /// Which way requests come.
+    pub transport: Transport,
 }
 
 impl Default for SessionOptions {
@@ -30,6 +32,7 @@ impl Default for SessionOptions {
     fn default() -> Self {
         SessionOptions {
             threads: thread::available_parallelism().map_or(2, |cores| cores.get().min(8)),
+            transport: Transport::Auto,
         }
     }
 }
@@ -55,7 +58,8 @@ pub fn serve(
     options: SessionOptions,
     ready: impl FnOnce(),
 ) -> Result<(), SessionError> {
-    let session = transport::begin(fs, device, options.threads).map_err(SessionError::Handshake)?;
+    let session =
+        transport::begin(fs, device, options.transport, options.threads).map_err(SessionError::Handshake)?;
     ready();
     session.run().map_err(SessionError::Serving)
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::support::command::{answer, optfs, output};
 
 /// The verbs that a user may type.
-const VERBS: [&str; 11] = [
+const VERBS: [&str; 12] = [
     "extract",
     "mount",
     "umount",
@@ -17,6 +17,7 @@ const VERBS: [&str; 11] = [
     "stat",
     "tree",
     "which",
+    "doctor",
     "completions",
 ];
 

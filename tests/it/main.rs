@@ -10,6 +10,7 @@ mod support;
 
 mod ahead;
 mod bad_input;
+mod doctor;
 mod extract;
 mod help;
 mod logging;
@@ -37,3 +38,4 @@ mod run_users;
 mod semantics;
 mod shadowed;
 mod tidy;
+mod transports;

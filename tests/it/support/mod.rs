@@ -12,6 +12,7 @@ pub(crate) mod raw_zip;
 pub(crate) mod seen;
 pub(crate) mod stack;
 pub(crate) mod stage;
+pub(crate) mod switch;
 pub(crate) mod terminal;
 pub(crate) mod tree;
 pub(crate) mod until;

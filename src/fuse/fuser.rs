@@ -1,0 +1,331 @@
+//! The transport over /dev/fuse through the crate `fuser`: its requests to calls of `fs`, its replies
+//! from values of `fs`. What is decided, `policy` decides.
+
+use std::ffi::OsStr;
+use std::fs::OpenOptions;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use fuser::{
+    AccessFlags, BsdFileFlags, Config, CopyFileRangeFlags, Errno, FileAttr, FileHandle, FileType, Filesystem,
+    Generation, INodeNo, InitFlags, IoctlFlags, KernelConfig, LockOwner, OpenFlags, PollEvents, PollFlags,
+    PollNotifier, RenameFlags, ReplyAttr, ReplyBmap, ReplyCreate, ReplyData, ReplyDirectory,
+    ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyIoctl, ReplyLseek, ReplyOpen, ReplyPoll, ReplyStatfs,
+    ReplyWrite, ReplyXattr, Request, Session, SessionACL, TimeOrNow, WriteFlags,
+};
+use log::debug;
+
+use super::placement::Placement;
+use super::policy::{self, CAPABILITIES, Complaints, FOR_EVER_SECONDS, MAX_BACKGROUND};
+use super::pool::Pool;
+use super::wire::Opcode;
+use crate::fs::{Attr, Fs, FsError, Ino, Kind, MAX_READ_BYTES, Mtime};
+
+/// As long as an answer may be kept.
+const FOR_EVER: Duration = Duration::from_secs(FOR_EVER_SECONDS);
+const GENERATION: Generation = Generation(policy::GENERATION);
+
+/// Answers the kernel's greeting; what comes back serves the requests that follow.
+pub(super) fn begin(fs: Arc<Fs>, device: OwnedFd, threads: usize) -> io::Result<Begun> {
+    let mut config = Config::default();
+    config.n_threads = Some(threads.max(1));
+    // A descriptor for each thread saves them a queue. In a sandbox the device may be out of reach by
+    // now; sharing one descriptor works as well, a little slower.
+    config.clone_fd = threads > 1
+        && OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open("/dev/fuse")
+            .is_ok();
+    let complaints = Complaints::default();
+    let adapter = Adapter {
+        answers: Arc::new(Answers { fs, complaints }),
+        placement: Placement::new(threads),
+        pool: Pool::new(threads),
+    };
+    // The kernel decides who may ask: `allow_other` is a mount option.
+    Ok(Begun(Session::from_fd(adapter, device, SessionACL::All, config)?))
+}
+
+/// A session that the kernel has agreed to.
+pub(super) struct Begun(Session<Adapter>);
+
+impl Begun {
+    /// Answers requests until the mount is gone.
+    pub(super) fn run(self) -> io::Result<()> {
+        self.0.run()
+    }
+}
+
+struct Adapter {
+    answers: Arc<Answers>,
+    placement: Placement,
+    pool: Pool,
+}
+
+/// What a thread needs to answer.
+struct Answers {
+    fs: Arc<Fs>,
+    complaints: Complaints,
+}
+
+impl Answers {
+    fn read(&self, ino: INodeNo, offset: u64, size: u32, reply: ReplyData) {
+        let mut reply = Some(reply);
+        let answer = self.fs.read(Ino(ino.0), offset, size as usize, |bytes| {
+            if let Some(reply) = reply.take() {
+                reply.data(bytes);
+            }
+        });
+        if let (Err(e), Some(reply)) = (answer, reply) {
+            reply.error(self.errno(ino, &e));
+        }
+    }
+
+    fn errno(&self, ino: INodeNo, error: &FsError) -> Errno {
+        Errno::from_i32(self.complaints.errno(Ino(ino.0), error) as i32)
+    }
+}
+
+/// Requests that have the same answer whatever they ask.
+macro_rules! refuse {
+    ($($opcode:ident: $request:ident($($argument:ty),*) -> $reply:ty;)*) => {
+        $(fn $request(&self, _: &Request, $(_: $argument,)* reply: $reply) {
+            let refusal = policy::refusal(Opcode::$opcode);
+            reply.error(refusal.map_or(Errno::EIO, |errno| Errno::from_i32(errno as i32)));
+        })*
+    };
+}
+
+impl Filesystem for Adapter {
+    fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
+        for (name, bit) in CAPABILITIES {
+            if config.add_capabilities(InitFlags::from_bits_retain(bit)).is_err() {
+                debug!("the kernel does not offer {name}");
+            }
+        }
+        // Refusals name the limit that holds instead.
+        let _ = config.set_max_write(MAX_READ_BYTES as u32);
+        if let Err(most) = config.set_max_readahead(MAX_READ_BYTES as u32) {
+            let _ = config.set_max_readahead(most);
+        }
+        let _ = config.set_max_background(MAX_BACKGROUND);
+        Ok(())
+    }
+
+    fn lookup(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        let _turn = self.placement.turn(request.pid());
+        match self.answers.fs.lookup(Ino(parent.0), name.as_bytes()) {
+            Ok(attr) => reply.entry(&FOR_EVER, &file_attr(&attr), GENERATION),
+            // An entry with inode 0 lets the kernel keep that there is no such name.
+            Err(FsError::NotFound) => reply.entry(&FOR_EVER, &NO_ENTRY, GENERATION),
+            Err(e) => reply.error(self.answers.errno(parent, &e)),
+        }
+    }
+
+    fn getattr(&self, request: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
+        let _turn = self.placement.turn(request.pid());
+        match self.answers.fs.getattr(Ino(ino.0)) {
+            Ok(attr) => reply.attr(&FOR_EVER, &file_attr(&attr)),
+            Err(e) => reply.error(self.answers.errno(ino, &e)),
+        }
+    }
+
+    fn readlink(&self, request: &Request, ino: INodeNo, reply: ReplyData) {
+        let _turn = self.placement.turn(request.pid());
+        match self.answers.fs.readlink(Ino(ino.0)) {
+            Ok(target) => reply.data(&target),
+            Err(e) => reply.error(self.answers.errno(ino, &e)),
+        }
+    }
+
+    fn read(
+        &self,
+        request: &Request,
+        ino: INodeNo,
+        _: FileHandle,
+        offset: u64,
+        size: u32,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        reply: ReplyData,
+    ) {
+        let _turn = self.placement.turn(request.pid());
+        if self.answers.fs.is_at_hand(Ino(ino.0), offset) {
+            return self.answers.read(ino, offset, size, reply);
+        }
+        // Whoever looks something up meanwhile does not wait for this.
+        let answers = Arc::clone(&self.answers);
+        self.pool.give(move || answers.read(ino, offset, size, reply));
+    }
+
+    fn readdir(
+        &self,
+        request: &Request,
+        ino: INodeNo,
+        _: FileHandle,
+        offset: u64,
+        mut reply: ReplyDirectory,
+    ) {
+        let _turn = self.placement.turn(request.pid());
+        match self.answers.fs.readdir(Ino(ino.0), offset) {
+            Err(e) => reply.error(self.answers.errno(ino, &e)),
+            Ok(entries) => {
+                for entry in entries {
+                    let name = OsStr::from_bytes(entry.name);
+                    if reply.add(
+                        INodeNo(entry.ino.0),
+                        entry.next_offset,
+                        file_type(entry.kind),
+                        name,
+                    ) {
+                        break;
+                    }
+                }
+                reply.ok();
+            }
+        }
+    }
+
+    fn readdirplus(
+        &self,
+        request: &Request,
+        ino: INodeNo,
+        _: FileHandle,
+        offset: u64,
+        mut reply: ReplyDirectoryPlus,
+    ) {
+        let _turn = self.placement.turn(request.pid());
+        match self.answers.fs.readdir(Ino(ino.0), offset) {
+            Err(e) => reply.error(self.answers.errno(ino, &e)),
+            Ok(entries) => {
+                for entry in entries {
+                    let Ok(attr) = self.answers.fs.getattr(entry.ino) else {
+                        continue;
+                    };
+                    let (ino, name) = (INodeNo(entry.ino.0), OsStr::from_bytes(entry.name));
+                    if reply.add(
+                        ino,
+                        entry.next_offset,
+                        name,
+                        &FOR_EVER,
+                        &file_attr(&attr),
+                        GENERATION,
+                    ) {
+                        break;
+                    }
+                }
+                reply.ok();
+            }
+        }
+    }
+
+    fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
+        let all = self.answers.fs.statfs();
+        reply.statfs(
+            all.blocks,
+            0,
+            0,
+            all.files,
+            0,
+            all.block_bytes,
+            all.name_max,
+            all.block_bytes,
+        );
+    }
+
+    refuse! {
+        Open: open(INodeNo, OpenFlags) -> ReplyOpen;
+        Opendir: opendir(INodeNo, OpenFlags) -> ReplyOpen;
+        Flush: flush(INodeNo, FileHandle, LockOwner) -> ReplyEmpty;
+        Access: access(INodeNo, AccessFlags) -> ReplyEmpty;
+        Getxattr: getxattr(INodeNo, &OsStr, u32) -> ReplyXattr;
+        Listxattr: listxattr(INodeNo, u32) -> ReplyXattr;
+        Lseek: lseek(INodeNo, FileHandle, i64, i32) -> ReplyLseek;
+        Bmap: bmap(INodeNo, u32, u64) -> ReplyBmap;
+        Poll: poll(INodeNo, FileHandle, PollNotifier, PollEvents, PollFlags) -> ReplyPoll;
+        CopyFileRange: copy_file_range(
+            INodeNo, FileHandle, u64, INodeNo, FileHandle, u64, u64, CopyFileRangeFlags
+        ) -> ReplyWrite;
+        Ioctl: ioctl(INodeNo, FileHandle, IoctlFlags, u32, &[u8], u32) -> ReplyIoctl;
+        Setattr: setattr(
+            INodeNo, Option<u32>, Option<u32>, Option<u32>, Option<u64>, Option<TimeOrNow>, Option<TimeOrNow>,
+            Option<SystemTime>, Option<FileHandle>, Option<SystemTime>, Option<SystemTime>, Option<SystemTime>,
+            Option<BsdFileFlags>
+        ) -> ReplyAttr;
+        Mknod: mknod(INodeNo, &OsStr, u32, u32, u32) -> ReplyEntry;
+        Mkdir: mkdir(INodeNo, &OsStr, u32, u32) -> ReplyEntry;
+        Symlink: symlink(INodeNo, &OsStr, &Path) -> ReplyEntry;
+        Link: link(INodeNo, INodeNo, &OsStr) -> ReplyEntry;
+        Create: create(INodeNo, &OsStr, u32, u32, i32) -> ReplyCreate;
+        Write: write(INodeNo, FileHandle, u64, &[u8], WriteFlags, OpenFlags, Option<LockOwner>) -> ReplyWrite;
+        Unlink: unlink(INodeNo, &OsStr) -> ReplyEmpty;
+        Rmdir: rmdir(INodeNo, &OsStr) -> ReplyEmpty;
+        Rename: rename(INodeNo, &OsStr, INodeNo, &OsStr, RenameFlags) -> ReplyEmpty;
+        Setxattr: setxattr(INodeNo, &OsStr, &[u8], i32, u32) -> ReplyEmpty;
+        Removexattr: removexattr(INodeNo, &OsStr) -> ReplyEmpty;
+        Fallocate: fallocate(INodeNo, FileHandle, u64, u64, i32) -> ReplyEmpty;
+    }
+}
+
+/// What stands for "no such name" in a reply that the kernel may keep.
+const NO_ENTRY: FileAttr = FileAttr {
+    ino: INodeNo(0),
+    size: 0,
+    blocks: 0,
+    atime: UNIX_EPOCH,
+    mtime: UNIX_EPOCH,
+    ctime: UNIX_EPOCH,
+    crtime: UNIX_EPOCH,
+    kind: FileType::RegularFile,
+    perm: 0,
+    nlink: 0,
+    uid: 0,
+    gid: 0,
+    rdev: 0,
+    blksize: 0,
+    flags: 0,
+};
+
+fn file_attr(attr: &Attr) -> FileAttr {
+    let time = system_time(attr.mtime);
+    FileAttr {
+        ino: INodeNo(attr.ino.0),
+        size: attr.size,
+        blocks: attr.blocks,
+        atime: time,
+        mtime: time,
+        ctime: time,
+        crtime: time,
+        kind: file_type(attr.kind),
+        perm: attr.mode,
+        nlink: attr.nlink,
+        uid: attr.uid,
+        gid: attr.gid,
+        rdev: 0,
+        blksize: 4096,
+        flags: 0,
+    }
+}
+
+fn system_time(time: Mtime) -> SystemTime {
+    let whole = Duration::from_secs(time.seconds.unsigned_abs());
+    let base = if time.seconds < 0 {
+        UNIX_EPOCH - whole
+    } else {
+        UNIX_EPOCH + whole
+    };
+    base + Duration::from_nanos(u64::from(time.nanoseconds))
+}
+
+fn file_type(kind: Kind) -> FileType {
+    match kind {
+        Kind::Directory => FileType::Directory,
+        Kind::File => FileType::RegularFile,
+        Kind::Symlink => FileType::Symlink,
+    }
+}
