@@ -9,9 +9,10 @@ use std::thread;
 
 use nix::sys::signal::{Signal, kill};
 
-use crate::support::program::{Program, eventually, finish, outcome};
+use crate::support::program::{Program, finish, outcome};
 use crate::support::raw_zip::RawZip;
 use crate::support::stage::{Stage, everybody};
+use crate::support::until::until;
 
 fn layer(stage: &Stage) -> PathBuf {
     stage.layer(
@@ -184,7 +185,7 @@ fn a_run_killed_while_it_starts_leaves_nothing() {
                 let mut command = stage.run_command(&[&layer], &[]);
                 // A child that finds its parent gone may still say so.
                 let run = Program::start(command.args(["sleep", "1000"]).stderr(Stdio::null()));
-                eventually("it is on its way", || stage.processes().len() >= processes);
+                until("it is on its way", || stage.processes().len() >= processes);
                 run.send(signal);
                 drop(run);
                 stage.expect_nobody();

@@ -5,22 +5,15 @@ use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::until::until;
+
 /// Nothing that works takes as long as this, however busy the machine.
 const DEADLINE: Duration = Duration::from_secs(60);
-
-/// Polls until it holds.
-pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "not within {DEADLINE:?}: {what}");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
 
 /// Runs a program with nothing to read, and returns what it wrote and how it ended.
 pub(crate) fn finish(command: &mut Command) -> Output {
@@ -94,7 +87,7 @@ impl Program {
 
     pub(crate) fn wait(&mut self) -> ExitStatus {
         let mut status = None;
-        eventually("the program has ended", || {
+        until("the program has ended", || {
             status = self.child.try_wait().expect("a child of ours");
             status.is_some()
         });

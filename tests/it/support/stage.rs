@@ -13,8 +13,9 @@ use nix::unistd::{Pid, geteuid};
 use tempfile::TempDir;
 
 use super::device::DeviceForAll;
-use super::program::{Program, eventually, finish};
+use super::program::{Program, finish};
 use super::raw_zip::RawZip;
+use super::until::until;
 
 /// Where programs are looked for: no directory of root's own, which another user could not enter.
 pub(crate) const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -216,7 +217,7 @@ impl Stage {
 
     /// Waits until none of the stage's processes is left.
     pub(crate) fn expect_nobody(&self) {
-        eventually("every process of the stage has ended", || {
+        until("every process of the stage has ended", || {
             self.processes().is_empty()
         });
     }

@@ -9,7 +9,8 @@ use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::program::{Screen, eventually};
+use super::program::Screen;
+use super::until::until;
 
 /// A terminal of 33 lines of 101 columns.
 pub(crate) struct Terminal {
@@ -68,7 +69,7 @@ impl Terminal {
 
     pub(crate) fn wait(&mut self) -> ExitStatus {
         let mut status = None;
-        eventually("the terminal's command has ended", || {
+        until("the terminal's command has ended", || {
             status = self.leader.try_wait().expect("a child of ours");
             status.is_some()
         });
