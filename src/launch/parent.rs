@@ -64,9 +64,45 @@ pub enum RunError {
 ///
 /// To be called from the main thread: the child dies with the thread that started it. Gives up this process's
 /// standard input and output, so that a pipe is closed when the command closes it.
-pub fn run(server: Command, child: Command) -> Result<Outcome, RunError> {
-    let child = start(server, child)?;
-    wait_with_signals(child).map_err(RunError::Wait)
+pub fn run(mut server: Command, child: Command) -> Result<Outcome, RunError> {
+    server.stdout(Stdio::null());
+    let started = start(Some(server), child)?;
+    // Failing here would only keep the user's pipes open a little longer.
+    close_own_pipes().ok();
+    wait_with_signals(started.child).map_err(RunError::Wait)
+}
+
+/// The two processes.
+#[derive(Debug)]
+pub struct Started {
+    /// S, where there is one.
+    pub server: Option<Child>,
+    /// C.
+    pub child: Child,
+}
+
+/// Starts both processes, or the child alone where no server is needed, and waits for neither.
+///
+/// To be called from the main thread: the child dies with the thread that started it. The standard outputs are
+/// as the caller has set them.
+pub fn start(server: Option<Command>, mut child: Command) -> Result<Started, RunError> {
+    let (child_end, server_end) = handover::pair().map_err(HandoverError::Socket)?;
+    // Descriptor 0 is the only one that a process can be given without unsafe code, so the socket travels as
+    // standard input and the user's own standard input travels through the socket.
+    server_end.send_stdin(io::stdin().as_fd())?;
+    child.stdin(OwnedFd::from(child_end));
+    let failed = |role| move |source| RunError::Start { role, source };
+    let server = match server {
+        Some(mut server) => {
+            server.stdin(OwnedFd::from(server_end));
+            Some(server.spawn().map_err(failed("the server"))?)
+        }
+        None => None,
+    };
+    let child = child.spawn().map_err(failed("the child"))?;
+    Ok(Started { server, child })
+    // Both commands are dropped here and with them P's copies of the ends: from now on the death of
+    // either process is an end of file for the other.
 }
 
 /// Ends this process as the command ended: the same status, or death by the same signal, which a shell
@@ -85,28 +121,6 @@ pub fn pass_on(outcome: Outcome) -> ExitCode {
             ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX))
         }
     }
-}
-
-fn start(mut server: Command, mut child: Command) -> Result<Child, RunError> {
-    let (child_end, server_end) = handover::pair().map_err(HandoverError::Socket)?;
-    // Descriptor 0 is the only one that a process can be given without unsafe code, so the socket travels as
-    // standard input and the user's own standard input travels through the socket.
-    server_end.send_stdin(io::stdin().as_fd())?;
-    server.stdin(OwnedFd::from(server_end)).stdout(Stdio::null());
-    child.stdin(OwnedFd::from(child_end));
-    server.spawn().map_err(|source| RunError::Start {
-        role: "the server",
-        source,
-    })?;
-    let child = child.spawn().map_err(|source| RunError::Start {
-        role: "the child",
-        source,
-    })?;
-    // Failing here would only keep the user's pipes open a little longer.
-    close_own_pipes().ok();
-    Ok(child)
-    // Both commands are dropped here and with them P's copies of the ends: from now on the death of
-    // either process is an end of file for the other.
 }
 
 fn close_own_pipes() -> io::Result<()> {
