@@ -7,6 +7,7 @@
 //! client stat DIR SUFFIX TIMES < names      every name, SUFFIX behind it, asked for its attributes
 //! client sequence FILE TIMES                a file read from its start to its end
 //! client random FILE READS                  the first byte; 4 KiB at so many places
+//! client inflate ZIP                        its first member inflated by libdeflate alone, from memory to memory
 //! ```
 //!
 //! Names are paths below DIR, a NUL behind each.
@@ -52,6 +53,7 @@ fn main() -> io::Result<()> {
             read(Path::new(file), &mut vec![0; READ_BYTES]).map(|bytes| bytes as usize)
         })?,
         ["random", file, reads] => random(Path::new(file), number(reads)?)?,
+        ["inflate", zip] => inflate(Path::new(zip))?,
         _ => return Err(io::Error::other("wrong usage: see the head of bench/client.rs")),
     };
     println!("{answer}");
@@ -156,4 +158,18 @@ fn random(path: &Path, reads: usize) -> io::Result<Value> {
     seconds.sort_by(f64::total_cmp);
     let at = |part: usize| seconds.get(seconds.len() * part / 100).copied();
     Ok(json!({ "first_byte": first_byte, "first_page": first_page, "p50": at(50), "p99": at(99) }))
+}
+
+fn inflate(zip: &Path) -> io::Result<Value> {
+    let mut zip = zip::ZipArchive::new(File::open(zip)?)?;
+    let mut member = zip.by_index_raw(0)?;
+    let mut deflated = Vec::new();
+    member.read_to_end(&mut deflated)?;
+    // Written to once, so that the pages are there.
+    let mut out = vec![1; member.size() as usize];
+    let begin = Instant::now();
+    let inflated = libdeflater::Decompressor::new().deflate_decompress(&deflated, &mut out);
+    let seconds = begin.elapsed().as_secs_f64();
+    let count = inflated.map_err(io::Error::other)?;
+    Ok(json!({ "s": seconds, "count": count }))
 }

@@ -73,6 +73,13 @@ pub struct Present {
     pub bytes: u64,
 }
 
+impl std::fmt::Display for Present {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Present { nodes, files, bytes } = self;
+        write!(f, "{nodes} names, {files} files and {bytes} bytes")
+    }
+}
+
 /// What came of it.
 #[derive(Debug)]
 pub struct Report {
@@ -108,7 +115,7 @@ pub enum BenchError {
     #[error("one of optfs's own processes ended with status {0}")]
     Child(u8),
     /// The two ways do not show the same: times would compare different work.
-    #[error("{view}, the tree has {found:?}, and should have {expected:?}")]
+    #[error("{view}, the tree has {found}; the archives say {expected}")]
     Different {
         /// "mounted" or "extracted"
         view: &'static str,
