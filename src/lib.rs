@@ -6,6 +6,8 @@
 //!
 //! ```text
 //! 5   cli                        words in, words out: arguments, printing, exit codes
+//!      | \
+//! 4½   |   bench                 extract-and-run against mount-and-run, measured; uses launch
 //!      |
 //! 4   fuse   extract   launch    the outside: the kernel · a directory on disk · a child in its own /opt
 //!      |   /
@@ -19,6 +21,7 @@
 //! ```
 
 pub mod archive;
+pub mod bench;
 pub mod cache;
 pub mod cli;
 pub mod content;

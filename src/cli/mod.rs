@@ -1,5 +1,6 @@
 //! Words in, words out: arguments, what names a layer, printing, progress and exit codes.
 
+mod bench;
 mod cat;
 mod completions;
 mod doctor;
@@ -78,6 +79,9 @@ enum Verb {
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     Extract(extract::ExtractArgs),
+    Bench(bench::BenchArgs),
+    #[command(hide = true)]
+    BenchChild(bench::ChildArgs),
     #[command(hide = true)]
     Guard(guard::GuardArgs),
     #[command(hide = true)]
@@ -113,6 +117,8 @@ pub fn main() -> ExitCode {
         Verb::RunChild(args) => return run::run_child(&args),
         Verb::Completions(args) => completions::run(&args, &Cli::command()),
         Verb::Extract(args) => extract::run(&args, cli.verbosity),
+        Verb::Bench(args) => bench::run(&args, cli.verbosity),
+        Verb::BenchChild(args) => bench::run_child(&args),
         Verb::Guard(args) => guard::run(&args),
     };
     result.unwrap_or_else(Failure::report)

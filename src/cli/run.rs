@@ -3,6 +3,7 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use nix::unistd::{getegid, geteuid};
 use super::failure::{Class, Failure};
 use super::layers::StackArgs;
 use super::{mount_options, size};
+use crate::bench::Served;
 use crate::fs::{Fs, Options};
 use crate::fuse::{AttachOptions, SessionOptions, Transport, attach, serve};
 use crate::launch::child::{self, die_with};
@@ -53,7 +55,7 @@ pub(super) struct RunArgs {
 
 /// What the server needs besides the layers.
 #[derive(Args, Clone)]
-struct ServingArgs {
+pub(super) struct ServingArgs {
     /// Most inflated bytes that are kept in memory
     #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = size::parse)]
     cache_size: u64,
@@ -72,6 +74,9 @@ pub(super) struct ServerArgs {
     stack: StackArgs,
     #[command(flatten)]
     serving: ServingArgs,
+    /// Print what was served when it is over
+    #[arg(long)]
+    report: bool,
 }
 
 /// The process that becomes the command of 'optfs run'
@@ -114,16 +119,7 @@ fn arrange(args: &RunArgs) -> Result<(std::process::Command, std::process::Comma
     check_place(&at)?;
     args.serving.transport.check()?;
     let paths = args.stack.paths(&[])?;
-    let mut server = this_program();
-    server.arg("run-server");
-    for path in &paths {
-        server.arg("--layer").arg(std::path::absolute(path)?);
-    }
-    server.arg(format!("--cache-size={}", args.serving.cache_size));
-    if let Some(threads) = args.serving.threads {
-        server.arg(format!("--threads={threads}"));
-    }
-    server.arg(format!("--transport={}", args.serving.transport.word()));
+    let server = server(&paths, &args.serving)?;
     let mut child = this_program();
     child.arg("run-child").arg("--at").arg(&at);
     child.arg("--source").arg(super::mount::source_of(&paths));
@@ -134,7 +130,22 @@ fn arrange(args: &RunArgs) -> Result<(std::process::Command, std::process::Comma
     Ok((server, child))
 }
 
-fn check_place(at: &Path) -> Result<(), Failure> {
+/// The server's command.
+pub(super) fn server(paths: &[PathBuf], serving: &ServingArgs) -> Result<std::process::Command, Failure> {
+    let mut server = this_program();
+    server.arg("run-server");
+    for path in paths {
+        server.arg("--layer").arg(std::path::absolute(path)?);
+    }
+    server.arg(format!("--cache-size={}", serving.cache_size));
+    if let Some(threads) = serving.threads {
+        server.arg(format!("--threads={threads}"));
+    }
+    server.arg(format!("--transport={}", serving.transport.word()));
+    Ok(server)
+}
+
+pub(super) fn check_place(at: &Path) -> Result<(), Failure> {
     let refuse = |why: &str| Failure::new(Class::MountPoint, format_args!("{}: {why}", at.display()));
     match std::fs::metadata(at) {
         Ok(meta) if meta.is_dir() => Ok(()),
@@ -178,7 +189,7 @@ pub(super) fn run_server(args: &ServerArgs) -> Result<ExitCode, Failure> {
     }
     let mut answer = Some(answer);
     let mut told = Ok(());
-    let served = serve(fs, device, session, || {
+    let served = serve(Arc::clone(&fs), device, session, || {
         if let Some(answer) = answer.take() {
             told = answer.serving();
         }
@@ -191,6 +202,9 @@ pub(super) fn run_server(args: &ServerArgs) -> Result<ExitCode, Failure> {
         (served, _) => {
             told.map_err(own_trouble)?;
             served?;
+            if args.report {
+                println!("{}", Served::by_this_process(fs.served_bytes()).to_line());
+            }
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -222,31 +236,41 @@ pub(super) fn run_child(args: &ChildArgs) -> ExitCode {
     }
 }
 
-fn become_ready(args: &ChildArgs) -> Result<(Vec<Variable>, std::os::fd::OwnedFd), Failure> {
+fn become_ready(args: &ChildArgs) -> Result<(Vec<Variable>, OwnedFd), Failure> {
+    let (end, stdin, entered) = enter()?;
+    mount_view(end, entered, &args.at, &args.source)?;
+    Ok((variables(args.runtime, &args.at)?, stdin))
+}
+
+/// C's first steps: its end of the socket, the user's standard input, and a namespace of its own.
+pub(super) fn enter() -> Result<(ChildEnd, OwnedFd, Entered), Failure> {
     let end = ChildEnd::from_stdin().map_err(own_trouble)?;
     die_with(end.parent().map_err(own_trouble)?)?;
     let stdin = end.receive_stdin().map_err(own_trouble)?;
     let entered =
         enter_private().map_err(|e| Failure::new(Class::Unavailable, chain(&e)).hint(e.advice()))?;
-    let is_root = geteuid().is_root() && entered == Entered::Mount;
+    Ok((end, stdin, entered))
+}
+
+/// Mounts the view and hands it over; when this returns, it is served.
+pub(super) fn mount_view(end: ChildEnd, entered: Entered, at: &Path, source: &str) -> Result<(), Failure> {
     let options = AttachOptions {
-        source: args.source.clone(),
-        allow_other: is_root,
+        source: source.to_owned(),
+        allow_other: geteuid().is_root() && entered == Entered::Mount,
         exec: true,
         max_read_bytes: None,
         // The helper mounts for the machine; what is wanted here is a mount of this namespace.
         helper: false,
     };
-    let device = attach(&args.at, &options)?;
+    let device = attach(at, &options)?;
     end.hand_over(device).map_err(|error| match error {
         HandoverError::Refused(text) => Failure::relayed(text),
         error => own_trouble(error),
-    })?;
-    Ok((variables(args.runtime, &args.at)?, stdin))
+    })
 }
 
 /// The variables for a stack that answers at a directory.
-fn variables(runtime: Option<Runtime>, at: &Path) -> Result<Vec<Variable>, Failure> {
+pub(super) fn variables(runtime: Option<Runtime>, at: &Path) -> Result<Vec<Variable>, Failure> {
     let jars = match runtime.map(Runtime::family) {
         Some(Family::Java) => layer_jars(at)?,
         _ => Vec::new(),
@@ -264,7 +288,7 @@ pub(super) fn print_environment(args: &EnvArgs) -> Result<ExitCode, Failure> {
     })
 }
 
-fn own_trouble(error: impl std::error::Error) -> Failure {
+pub(super) fn own_trouble(error: impl std::error::Error) -> Failure {
     Failure::new(Class::Trouble, chain(&error))
 }
 

@@ -6,6 +6,7 @@
 mod walk;
 mod walkers;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use thiserror::Error;
@@ -153,6 +154,7 @@ pub struct Fs {
     options: Options,
     statfs: OnceLock<Statfs>,
     walkers: Walkers,
+    served_bytes: AtomicU64,
 }
 
 impl Fs {
@@ -166,6 +168,7 @@ impl Fs {
             options,
             statfs: OnceLock::new(),
             walkers,
+            served_bytes: AtomicU64::new(0),
         }
     }
 
@@ -177,6 +180,11 @@ impl Fs {
     /// The bytes behind it.
     pub fn content(&self) -> &Content {
         &self.content
+    }
+
+    /// Bytes of files that were handed out so far, each as often as it was asked for.
+    pub fn served_bytes(&self) -> u64 {
+        self.served_bytes.load(Ordering::Relaxed)
     }
 
     /// The attributes of a name in a directory.
@@ -253,7 +261,10 @@ impl Fs {
                 if offset == 0 {
                     self.content.ahead(self.walkers.note(&self.stack, node));
                 }
-                let read = self.content.read(entry, offset, size, deliver);
+                let read = self.content.read(entry, offset, size, |bytes| {
+                    self.served_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                    deliver(bytes)
+                });
                 read.map_err(|e| self.damaged(entry, &e.to_string()))
             }
             Body::Directory(_) => Err(FsError::IsADirectory),

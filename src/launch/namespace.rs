@@ -1,9 +1,10 @@
 //! Entering a private mount namespace, and saying in words why a system does not allow it.
 //!
-//! What is mounted there afterwards, and over what, is left to the caller.
+//! What is mounted there afterwards, and over what, is left to the caller; a directory of this machine is bound here.
 
 use std::fs;
 use std::io;
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
@@ -153,6 +154,12 @@ pub fn enter_private() -> Result<Entered, NamespaceError> {
     )
     .map_err(|errno| explain(Step::CutTies, errno))?;
     Ok(entered)
+}
+
+/// Shows a directory at another one as well, to those who share this process's mount namespace.
+pub fn bind(directory: &Path, at: &Path) -> io::Result<()> {
+    mount(Some(directory), at, None::<&str>, MsFlags::MS_BIND, None::<&str>)?;
+    Ok(())
 }
 
 /// Keeps the identity: with root's numbers, `id`, ownership checks and the kernel's rule that only the mounting

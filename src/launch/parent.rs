@@ -64,8 +64,9 @@ pub enum RunError {
 ///
 /// To be called from the main thread: the child dies with the thread that started it. Gives up this process's
 /// standard input and output, so that a pipe is closed when the command closes it.
-pub fn run(server: Command, child: Command) -> Result<Outcome, RunError> {
-    let (child, stdin) = start(server, child)?;
+pub fn run(mut server: Command, child: Command) -> Result<Outcome, RunError> {
+    server.stdout(Stdio::null());
+    let Started { child, stdin, .. } = start(Some(server), child)?;
     // Only now, after the child was started: it keeps what the user chose to ignore (nohup, a script's background
     // job). And before it goes on: a signal that comes before this line kills P and, with it, a child that is not
     // the command yet; one that comes after it is passed on. SIGCHLD is among them before the first look, so no
@@ -75,6 +76,41 @@ pub fn run(server: Command, child: Command) -> Result<Outcome, RunError> {
     // Failing here would only keep the user's pipes open a little longer.
     close_own_pipes().ok();
     wait(child, signals).map_err(RunError::Wait)
+}
+
+/// The two processes, and what the child waits for.
+#[derive(Debug)]
+pub struct Started {
+    /// S, where there is one.
+    pub server: Option<Child>,
+    /// C.
+    pub child: Child,
+    /// The child goes on once it has got its standard input.
+    pub stdin: StdinSender,
+}
+
+/// Starts both processes, or the child alone where no server is needed, and waits for neither.
+///
+/// To be called from the main thread: the child dies with the thread that started it. The standard outputs are
+/// as the caller has set them.
+pub fn start(server: Option<Command>, mut child: Command) -> Result<Started, RunError> {
+    let (child_end, server_end) = handover::pair().map_err(HandoverError::Socket)?;
+    let stdin = server_end.stdin_sender().map_err(HandoverError::Socket)?;
+    // Descriptor 0 is the only one that a process can be given without unsafe code, so the socket travels as
+    // standard input and the user's own standard input travels through the socket.
+    child.stdin(OwnedFd::from(child_end));
+    let failed = |role| move |source| RunError::Start { role, source };
+    let server = match server {
+        Some(mut server) => {
+            server.stdin(OwnedFd::from(server_end));
+            Some(server.spawn().map_err(failed("the server"))?)
+        }
+        None => None,
+    };
+    let child = child.spawn().map_err(failed("the child"))?;
+    Ok(Started { server, child, stdin })
+    // Both commands are dropped here and with them P's copies of the ends: once `stdin` is sent, the death of
+    // either process is an end of file for the other.
 }
 
 /// Ends this process as the command ended: the same status, or death by the same signal, which a shell
@@ -93,26 +129,6 @@ pub fn pass_on(outcome: Outcome) -> ExitCode {
             ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX))
         }
     }
-}
-
-fn start(mut server: Command, mut child: Command) -> Result<(Child, StdinSender), RunError> {
-    let (child_end, server_end) = handover::pair().map_err(HandoverError::Socket)?;
-    let stdin = server_end.stdin_sender().map_err(HandoverError::Socket)?;
-    // Descriptor 0 is the only one that a process can be given without unsafe code, so the socket travels as
-    // standard input and the user's own standard input travels through the socket.
-    server.stdin(OwnedFd::from(server_end)).stdout(Stdio::null());
-    child.stdin(OwnedFd::from(child_end));
-    server.spawn().map_err(|source| RunError::Start {
-        role: "the server",
-        source,
-    })?;
-    let child = child.spawn().map_err(|source| RunError::Start {
-        role: "the child",
-        source,
-    })?;
-    Ok((child, stdin))
-    // Both commands are dropped here and with them P's copies of the ends: once `stdin` is sent, the death of
-    // either process is an end of file for the other.
 }
 
 fn close_own_pipes() -> io::Result<()> {

@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 use crate::support::command::{answer, optfs, output};
 
 /// The verbs that a user may type.
-const VERBS: [&str; 12] = [
+const VERBS: [&str; 13] = [
+    "bench",
     "extract",
     "mount",
     "umount",
@@ -31,7 +32,7 @@ fn without_arguments_help_is_trouble_and_asked_for_it_is_an_answer() {
     for verb in VERBS {
         assert!(asked.contains(&format!("\n  {verb} ")), "{verb}: {asked}");
     }
-    for hidden in ["guard", "run-server", "run-child"] {
+    for hidden in ["guard", "run-server", "run-child", "bench-child"] {
         assert!(!asked.contains(hidden), "{hidden}: {asked}");
     }
 }

@@ -10,6 +10,7 @@ mod support;
 
 mod ahead;
 mod bad_input;
+mod bench;
 mod doctor;
 mod extract;
 mod help;

@@ -20,10 +20,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("explain", &["content", "stack", "path"]),
     ("fuse", &["fs"]),
     ("extract", &["fs", "stack"]),
+    ("bench", &["launch"]),
     (
         "cli",
         &[
             "path", "cache", "launch", "archive", "stack", "content", "fs", "explain", "fuse", "extract",
+            "bench",
         ],
     ),
 ];

@@ -1,0 +1,175 @@
+//! The client of `scripts/bench-peers`: what is timed on a mounted or extracted tree, done with as few steps of its
+//! own as possible. Answers in one line of JSON, times in seconds.
+//!
+//! ```text
+//! client walk DIR TIMES                     every directory listed, every name asked for its attributes
+//! client read DIR READERS TIMES < names     every name opened, read to its end and closed
+//! client stat DIR SUFFIX TIMES < names      every name, SUFFIX behind it, asked for its attributes
+//! client sequence FILE TIMES                a file read from its start to its end
+//! client random FILE READS                  the first byte; 4 KiB at so many places
+//! client inflate ZIP                        its first member inflated by libdeflate alone, from memory to memory
+//! ```
+//!
+//! Names are paths below DIR, a NUL behind each.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+const READ_BYTES: usize = 128 << 10;
+const PAGE_BYTES: usize = 4 << 10;
+
+fn main() -> io::Result<()> {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let words: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let number = |word: &str| {
+        word.parse::<usize>()
+            .map_err(|e| io::Error::other(format!("{word}: {e}")))
+    };
+    let answer = match words[..] {
+        ["walk", directory, times] => times_of(number(times)?, || walk(Path::new(directory)))?,
+        ["read", directory, readers, times] => {
+            let (names, readers) = (names(directory)?, number(readers)?);
+            times_of(number(times)?, || read_all(&names, readers))?
+        }
+        ["stat", directory, suffix, times] => {
+            let names = names(directory)?;
+            let names: Vec<_> = names.iter().map(|name| with_suffix(name, suffix)).collect();
+            times_of(number(times)?, || {
+                Ok(names
+                    .iter()
+                    .filter(|name| name.symlink_metadata().is_ok())
+                    .count())
+            })?
+        }
+        ["sequence", file, times] => times_of(number(times)?, || {
+            read(Path::new(file), &mut vec![0; READ_BYTES]).map(|bytes| bytes as usize)
+        })?,
+        ["random", file, reads] => random(Path::new(file), number(reads)?)?,
+        ["inflate", zip] => inflate(Path::new(zip))?,
+        _ => return Err(io::Error::other("wrong usage: see the head of bench/client.rs")),
+    };
+    println!("{answer}");
+    Ok(())
+}
+
+/// How long each of so many times took, and what the last one counted.
+fn times_of(times: usize, mut work: impl FnMut() -> io::Result<usize>) -> io::Result<Value> {
+    let mut seconds = Vec::new();
+    let mut count = 0;
+    for _ in 0..times {
+        let begin = Instant::now();
+        count = work()?;
+        seconds.push(begin.elapsed().as_secs_f64());
+    }
+    Ok(json!({ "s": seconds, "count": count }))
+}
+
+fn names(directory: &str) -> io::Result<Vec<PathBuf>> {
+    let mut text = Vec::new();
+    io::stdin().read_to_end(&mut text)?;
+    let names = text.split(|&byte| byte == 0).filter(|name| !name.is_empty());
+    Ok(names
+        .map(|name| Path::new(directory).join(OsStr::from_bytes(name)))
+        .collect())
+}
+
+fn with_suffix(name: &Path, suffix: &str) -> PathBuf {
+    let mut name = name.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn walk(root: &Path) -> io::Result<usize> {
+    let mut names = 0;
+    let mut waiting = vec![root.to_owned()];
+    while let Some(directory) = waiting.pop() {
+        for entry in fs::read_dir(&directory)? {
+            let entry = entry?;
+            names += 1;
+            if entry.metadata()?.is_dir() {
+                waiting.push(entry.path());
+            }
+        }
+    }
+    Ok(names)
+}
+
+/// Each reader has a part of the names, those of a directory together.
+fn read_all(names: &[PathBuf], readers: usize) -> io::Result<usize> {
+    let part = names.len().div_ceil(readers).max(1);
+    thread::scope(|scope| {
+        let readers: Vec<_> = names
+            .chunks(part)
+            .map(|names| scope.spawn(|| read_each(names)))
+            .collect();
+        let counts = readers
+            .into_iter()
+            .map(|reader| reader.join().expect("a reader does not panic"));
+        counts.sum()
+    })
+}
+
+fn read_each(names: &[PathBuf]) -> io::Result<usize> {
+    let mut buffer = vec![0; READ_BYTES];
+    for name in names {
+        read(name, &mut buffer).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", name.display())))?;
+    }
+    Ok(names.len())
+}
+
+fn read(path: &Path, buffer: &mut [u8]) -> io::Result<u64> {
+    let mut file = File::open(path)?;
+    let mut length = 0;
+    loop {
+        match file.read(buffer)? {
+            0 => return Ok(length),
+            n => length += n as u64,
+        }
+    }
+}
+
+fn random(path: &Path, reads: usize) -> io::Result<Value> {
+    let file = File::open(path)?;
+    let pages = file.metadata()?.len() / PAGE_BYTES as u64;
+    let timed = |buffer: &mut [u8], offset: u64| -> io::Result<f64> {
+        let begin = Instant::now();
+        file.read_exact_at(buffer, offset)?;
+        Ok(begin.elapsed().as_secs_f64())
+    };
+    let first_byte = timed(&mut [0], 0)?;
+    let mut seed = 1u64;
+    let mut page = vec![0; PAGE_BYTES];
+    let mut seconds = Vec::new();
+    for _ in 0..reads {
+        seed = seed
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        seconds.push(timed(&mut page, (seed >> 20) % pages.max(1) * PAGE_BYTES as u64)?);
+    }
+    let first_page = seconds.first().copied();
+    seconds.sort_by(f64::total_cmp);
+    let at = |part: usize| seconds.get(seconds.len() * part / 100).copied();
+    Ok(json!({ "first_byte": first_byte, "first_page": first_page, "p50": at(50), "p99": at(99) }))
+}
+
+fn inflate(zip: &Path) -> io::Result<Value> {
+    let mut zip = zip::ZipArchive::new(File::open(zip)?)?;
+    let mut member = zip.by_index_raw(0)?;
+    let mut deflated = Vec::new();
+    member.read_to_end(&mut deflated)?;
+    // Written to once, so that the pages are there.
+    let mut out = vec![1; member.size() as usize];
+    let begin = Instant::now();
+    let inflated = libdeflater::Decompressor::new().deflate_decompress(&deflated, &mut out);
+    let seconds = begin.elapsed().as_secs_f64();
+    let count = inflated.map_err(io::Error::other)?;
+    Ok(json!({ "s": seconds, "count": count }))
+}

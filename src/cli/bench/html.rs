@@ -1,0 +1,107 @@
+//! A report as one page that needs nothing else: a table, and a pair of bars for each measure.
+
+use std::fmt::Write;
+
+use super::{About, cell, ratio};
+use crate::bench::{Measure, Summary, Unit};
+use crate::cli::terminal::printable;
+
+/// The longest bar, in the drawing's own units.
+const WIDTH: f64 = 300.0;
+
+const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:62em;margin:2em auto;padding:0 1em;color:#222;background:#fff}\
+    table{border-collapse:collapse;width:100%}td,th{padding:.35em .8em .35em 0;text-align:left;vertical-align:top;border-top:1px solid #ddd}\
+    td.n{text-align:right;white-space:nowrap}small{color:#666}pre{white-space:pre-wrap}\
+    .e{fill:#b9b4a7}.m{fill:#2a7f62}.s{stroke:#222;stroke-width:1}";
+
+pub(super) fn page(about: &About) -> String {
+    let mut rows = String::new();
+    for measure in Measure::ALL {
+        let report = about.report;
+        row(
+            &mut rows,
+            measure,
+            report.extracted.summary(measure),
+            report.mounted.summary(measure),
+        );
+    }
+    let heading = escaped(&about.heading().join("\n"));
+    let layers: String = about
+        .layers
+        .iter()
+        .map(|layer| {
+            format!(
+                "<li>{}</li>",
+                escaped(&printable(layer.as_os_str().as_encoded_bytes()))
+            )
+        })
+        .collect();
+    let notes: String = about
+        .notes()
+        .iter()
+        .map(|note| format!("<li>{}</li>", escaped(note)))
+        .collect();
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>optfs bench</title>\n<style>{STYLE}</style></head>\n\
+         <body><h1>Extracted and mounted</h1>\n<pre>{heading}</pre>\n<p>Layers, first to last:</p><ol>{layers}</ol>\n\
+         <table><tr><th></th><th>extracted (grey)</th><th>mounted (green)</th><th>mounted is</th><th></th></tr>\n{rows}</table>\n\
+         <p>Median [least to most] of {} rounds; the line in a bar spans least to most.</p><ul>{notes}</ul>\n</body></html>\n",
+        about.report.rounds
+    )
+}
+
+fn row(rows: &mut String, measure: Measure, extracted: Option<Summary>, mounted: Option<Summary>) {
+    if extracted.is_none() && mounted.is_none() {
+        return;
+    }
+    let unit = measure.unit();
+    let better = if unit == Unit::Rate {
+        " <small>(more is better)</small>"
+    } else {
+        ""
+    };
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        rows,
+        "<tr><td>{}{better}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td><td>{}</td></tr>",
+        escaped(measure.label()),
+        cell(unit, extracted),
+        cell(unit, mounted),
+        ratio(unit, extracted, mounted).unwrap_or_default(),
+        bars(extracted, mounted),
+    );
+}
+
+/// Both bars on one scale, which ends at the largest number.
+fn bars(extracted: Option<Summary>, mounted: Option<Summary>) -> String {
+    let most = [extracted, mounted]
+        .iter()
+        .flatten()
+        .fold(0.0, |most: f64, summary| most.max(summary.max));
+    let scale = if most > 0.0 { WIDTH / most } else { 0.0 };
+    let mut svg = format!("<svg width=\"{WIDTH}\" height=\"30\" viewBox=\"0 0 {WIDTH} 30\" role=\"img\">");
+    for (summary, class, top) in [(extracted, "e", 2.0), (mounted, "m", 16.0)] {
+        let Some(Summary { median, min, max }) = summary else {
+            continue;
+        };
+        let middle = top + 6.0;
+        let _ = write!(
+            svg,
+            "<rect class=\"{class}\" x=\"0\" y=\"{top}\" width=\"{:.1}\" height=\"12\"/>\
+             <line class=\"s\" x1=\"{:.1}\" y1=\"{middle}\" x2=\"{:.1}\" y2=\"{middle}\"/>",
+            // Nothing is too small to be seen.
+            (median * scale).max(1.0),
+            min * scale,
+            max * scale,
+        );
+    }
+    svg.push_str("</svg>");
+    svg
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}
