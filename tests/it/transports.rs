@@ -15,7 +15,7 @@ use nix::sys::signal::Signal;
 
 use crate::support::command::{OPTFS, answer};
 use crate::support::generate::{holds, stacks};
-use crate::support::model::extracted;
+use crate::support::model::mounted;
 use crate::support::on_disk;
 use crate::support::place::{Foreground, Place};
 use crate::support::raw_zip::RawZip;
@@ -43,7 +43,7 @@ fn the_tree_is_the_models() {
         holds(6, stacks(), |stack| {
             let place = Place::of_stack(&stack);
             place.mount(["--transport", transport]);
-            let found = differences(&extracted(&stack), &on_disk::tree(place.opt()));
+            let found = differences(&mounted(&stack), &on_disk::tree(place.opt()));
             proptest::prop_assert!(found.is_empty(), "{transport}: {found:#?}");
             Ok(())
         });

@@ -8,6 +8,18 @@
 use super::stack::{Item, Layer, Method};
 use super::tree::{Body, Node, Tree};
 
+/// The tree that a mount of a stack shows: the kernel asks for no byte of a file whose size is 0, also where none could be
+/// had.
+pub(crate) fn mounted(stack: &[Layer]) -> Tree {
+    let mut tree = extracted(stack);
+    for node in tree.values_mut() {
+        if node.body == (Body::Unreadable { declared_size: 0 }) {
+            node.body = Body::File(Vec::new());
+        }
+    }
+    tree
+}
+
 /// The tree that a stack shows.
 pub(crate) fn extracted(stack: &[Layer]) -> Tree {
     let mut tree = Tree::new();
