@@ -142,26 +142,26 @@ fn files(fs: &Fs, directory: &str) -> Vec<Ino> {
         .collect()
 }
 
-/// Copies what is read, as the answer to the kernel would.
 fn read_through(fs: &Fs, ino: Ino) {
-    let mut answer = vec![0; PIECE_BYTES];
-    let mut offset = 0;
-    loop {
-        let copy = |bytes: &[u8]| {
-            answer[..bytes.len()].copy_from_slice(bytes);
-            bytes.len()
-        };
-        let length = fs.read(ino, offset, PIECE_BYTES, copy).expect("a sound archive");
-        offset += length as u64;
-        if length < PIECE_BYTES {
-            return;
-        }
-    }
+    read_each(fs, &[ino]);
 }
 
+/// Copies what is read, as the answer to the kernel would.
 fn read_each(fs: &Fs, files: &[Ino]) {
+    let mut answer = vec![0; PIECE_BYTES];
     for &ino in files {
-        read_through(fs, ino);
+        let mut offset = 0;
+        loop {
+            let copy = |bytes: &[u8]| {
+                answer[..bytes.len()].copy_from_slice(bytes);
+                bytes.len()
+            };
+            let length = fs.read(ino, offset, PIECE_BYTES, copy).expect("a sound archive");
+            offset += length as u64;
+            if length < PIECE_BYTES {
+                break;
+            }
+        }
     }
 }
 
