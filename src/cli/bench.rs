@@ -395,8 +395,8 @@ fn scale(unit: Unit, median: f64) -> (f64, &'static str, usize) {
         Unit::Seconds => (1.0, "s", 2),
         Unit::Microseconds => (1.0, "µs", 1),
         Unit::Rate => (1.0, "MB/s", 0),
-        Unit::Bytes if median < 1e6 => (1e3, "kB", 0),
-        Unit::Bytes => (1e6, "MB", 1),
+        Unit::Bytes if median < 1e6 => (1024.0, "KiB", 0),
+        Unit::Bytes => (1024.0 * 1024.0, "MiB", 1),
     }
 }
 
