@@ -15,9 +15,10 @@ use log::info;
 
 use super::failure::{Class, Failure};
 use super::layers::{self, StackArgs};
+use super::printable::printable;
 use super::run::{self, ServingArgs, own_trouble};
 use super::size::{counted, human};
-use super::terminal::{print, printable};
+use super::terminal::print;
 use super::{Verbosity, mount};
 use crate::bench::{
     self, BenchError, Measure, Plan, Present, Report, Roles, Summary, Task, Timed, Unit, View,

@@ -12,8 +12,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::Verbosity;
 use super::failure::{Class, Failure};
 use super::layers::{self, StackArgs};
+use super::printable::printable;
 use super::size::human;
-use super::terminal::printable;
 use crate::extract::{self, ExtractError, Progress, Report};
 use crate::fs::{Fs, FsError, Options};
 

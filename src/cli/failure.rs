@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io;
 use std::process::ExitCode;
 
-use super::terminal::printable;
+use super::printable::printable;
 use crate::archive::ArchiveError;
 use crate::fuse::{AttachError, MountsError, RingsError, SessionError, UnmountError};
 use crate::stack::StackError;

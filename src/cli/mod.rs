@@ -12,6 +12,7 @@ mod logging;
 mod ls;
 mod mount;
 mod mount_options;
+mod printable;
 mod run;
 mod size;
 mod stack_view;

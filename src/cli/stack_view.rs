@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::failure::{Class, Failure};
 use super::layers::StackArgs;
-use super::terminal::printable;
+use super::printable::printable;
 use crate::fs::{Attr, Fs, Ino, Options, WalkError};
 use crate::stack::{LayerIdx, Stack};
 

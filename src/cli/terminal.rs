@@ -1,11 +1,11 @@
-//! What may be printed: names from archives made safe for a terminal, and standard output that may
-//! close at any time.
+//! Standard output: buffered, coloured where a person reads it, and closed at any time by whoever has
+//! seen enough.
 
-use std::borrow::Cow;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use std::process::ExitCode;
 
 use super::failure::Failure;
+use super::printable::printable;
 
 /// Standard output, buffered, knowing whether a person reads it.
 pub(super) struct Out {
@@ -68,33 +68,6 @@ fn named(error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("standard output: {error}"))
 }
 
-/// A name in which nothing can move the cursor: control characters and bytes that are no UTF-8 become
-/// `\n`, `\x1b` and the like.
-pub(super) fn printable(name: &[u8]) -> Cow<'_, str> {
-    match std::str::from_utf8(name) {
-        Ok(text) if !text.chars().any(is_unsafe) => Cow::Borrowed(text),
-        _ => {
-            let mut safe = String::new();
-            for chunk in name.utf8_chunks() {
-                for c in chunk.valid().chars() {
-                    match is_unsafe(c) {
-                        true => safe.extend(c.escape_default()),
-                        false => safe.push(c),
-                    }
-                }
-                safe.push_str(&chunk.invalid().escape_ascii().to_string());
-            }
-            Cow::Owned(safe)
-        }
-    }
-}
-
-/// Control characters, and those that reorder or hide what stands beside them (Unicode TR 36, 2.10).
-fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
-
 /// Runs a command that prints. A reader who has seen enough and closes the pipe is a quiet end.
 pub(super) fn print(body: impl FnOnce(&mut Out) -> Result<ExitCode, Failure>) -> Result<ExitCode, Failure> {
     let mut out = Out::new();
@@ -105,18 +78,5 @@ pub(super) fn print(body: impl FnOnce(&mut Out) -> Result<ExitCode, Failure>) ->
     match result {
         Err(failure) if failure.is_broken_pipe() => Ok(ExitCode::SUCCESS),
         other => other,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_in_a_name_can_move_the_cursor() {
-        assert_eq!(printable("café ☕".as_bytes()), "café ☕");
-        assert_eq!(printable(b"a\x1b[2Jb\n"), "a\\u{1b}[2Jb\\n");
-        assert_eq!(printable(b"caf\xe9"), "caf\\xe9");
-        assert_eq!(printable("x\u{202e}gpj.exe".as_bytes()), "x\\u{202e}gpj.exe");
     }
 }

@@ -8,9 +8,10 @@ use clap::Args;
 
 use super::failure::{Class, Failure};
 use super::layers::StackArgs;
+use super::printable::printable;
 use super::size::counted;
 use super::stack_view::View;
-use super::terminal::{Out, print, printable};
+use super::terminal::{Out, print};
 use crate::fs::{Ino, Kind};
 
 /// Draw the merged tree, with the layer that provides each name

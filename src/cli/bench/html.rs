@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{About, cell, ratio};
 use crate::bench::{Measure, Summary, Unit};
-use crate::cli::terminal::printable;
+use crate::cli::printable::printable;
 
 /// The longest bar, in the drawing's own units.
 const WIDTH: f64 = 300.0;
