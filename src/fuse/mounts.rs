@@ -61,7 +61,12 @@ impl Mount {
     pub fn is_dead(&self) -> bool {
         // Attributes would not do: the kernel keeps them for ever, and answers in the daemon's place.
         let answer = statvfs(&self.mountpoint);
-        matches!(answer, Err(Errno::ENOTCONN | Errno::ECONNABORTED))
+        // Asked while the connection breaks, the question is cut off with it: aborted in /dev/fuse, cancelled in
+        // a ring.
+        matches!(
+            answer,
+            Err(Errno::ENOTCONN | Errno::ECONNABORTED | Errno::ECANCELED)
+        )
     }
 }
 
