@@ -10,9 +10,10 @@ use std::str::FromStr;
 /// ```
 /// use optfs::launch::runtime::{Family, Runtime};
 ///
-/// let runtime: Runtime = "ruby3.4".parse().unwrap();
+/// let runtime: Runtime = "ruby3.4".parse()?;
 /// assert_eq!(runtime.family(), Family::Ruby { version: "3.4" });
 /// assert!("ruby34".parse::<Runtime>().unwrap_err().to_string().contains("ruby3.4"));
+/// # Ok::<(), optfs::launch::runtime::UnknownRuntime>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Runtime {
