@@ -9,7 +9,7 @@ use clap::Args;
 use super::failure::{Class, Failure};
 use super::layers::StackArgs;
 use super::stack_view::View;
-use super::terminal::{Out, print};
+use super::terminal::{Out, each, print};
 use crate::fs::{FsError, Ino, MAX_READ_BYTES};
 
 /// Write files of the merged tree to standard output
@@ -25,21 +25,11 @@ pub(super) struct CatArgs {
 pub(super) fn run(args: &CatArgs) -> Result<ExitCode, Failure> {
     let view = View::open(&args.stack)?;
     print(|out| {
-        let mut code = ExitCode::SUCCESS;
-        for path in &args.paths {
-            let copied = view
-                .find(path)
-                .and_then(|ino| copy(&view, ino, out)?.map_err(|e| unreadable(path, &e)));
-            match copied {
-                Ok(()) => {}
-                Err(failure) if failure.is_broken_pipe() => return Err(failure),
-                Err(failure) => {
-                    out.flush()?;
-                    code = failure.report();
-                }
-            }
-        }
-        Ok(code)
+        each(out, &args.paths, |out, path| {
+            let ino = view.find(path)?;
+            copy(&view, ino, out)?.map_err(|e| unreadable(path, &e))?;
+            Ok(ExitCode::SUCCESS)
+        })
     })
 }
 

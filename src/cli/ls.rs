@@ -8,9 +8,10 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::failure::{Class, Failure};
+use super::json;
 use super::layers::StackArgs;
 use super::stack_view::{View, below_home, mode_text, or_root, time_text};
-use super::terminal::{Out, print};
+use super::terminal::{Out, each, print};
 use crate::fs::{Attr, Ino, Kind};
 
 /// List directories of the merged tree
@@ -35,26 +36,19 @@ pub(super) struct LsArgs {
 pub(super) fn run(args: &LsArgs) -> Result<ExitCode, Failure> {
     let view = View::open(&args.stack)?;
     print(|out| {
-        let mut listing = Listing {
-            args,
-            view: &view,
-            out,
-            layer_columns: view.layer_columns(),
-        };
+        let layer_columns = view.layer_columns();
         let paths = or_root(&args.paths);
-        let mut code = ExitCode::SUCCESS;
-        for (place, path) in paths.iter().enumerate() {
-            match listing.argument(path, place == 0, paths.len() > 1 || args.recursive) {
-                Ok(()) => {}
-                Err(failure) if failure.is_broken_pipe() => return Err(failure),
-                // The other paths are listed all the same.
-                Err(failure) => {
-                    listing.out.flush()?;
-                    code = failure.report();
-                }
-            }
-        }
-        Ok(code)
+        let with_headings = paths.len() > 1 || args.recursive;
+        each(out, paths.iter().enumerate(), |out, (place, path)| {
+            let mut listing = Listing {
+                args,
+                view: &view,
+                out,
+                layer_columns,
+            };
+            listing.argument(path, place == 0, with_headings)?;
+            Ok(ExitCode::SUCCESS)
+        })
     })
 }
 
@@ -148,18 +142,17 @@ impl Listing<'_> {
     }
 
     fn object(&self, attr: &Attr, name: &[u8]) -> Result<Value, Failure> {
-        let layer = self.view.stack().layer(self.view.provider(attr.ino)?);
-        let mut object = json!({
-            "path": String::from_utf8_lossy(name),
-            "type": kind_word(attr.kind),
-            "mode": format!("{:04o}", attr.mode),
-            "size": attr.size,
-            "mtime": attr.mtime.seconds,
-            "layer": layer.path().to_string_lossy(),
-        });
+        let mut object = json::layer(self.view, self.view.provider(attr.ino)?);
+        json::put_name(&mut object, "path", name);
+        object["type"] = json!(kind_word(attr.kind));
+        object["mode"] = json!(format!("{:04o}", attr.mode));
+        object["size"] = json!(attr.size);
+        object["mtime"] = json!(attr.mtime.seconds);
         if attr.kind == Kind::Symlink {
-            let target = self.view.fs.readlink(attr.ino).ok();
-            object["target"] = json!(target.map(|t| String::from_utf8_lossy(&t).into_owned()));
+            match self.view.fs.readlink(attr.ino) {
+                Ok(target) => json::put_name(&mut object, "target", &target),
+                Err(_) => object["target"] = Value::Null,
+            }
         }
         Ok(object)
     }

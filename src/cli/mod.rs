@@ -7,6 +7,7 @@ mod doctor;
 mod extract;
 mod failure;
 mod guard;
+mod json;
 mod layers;
 mod logging;
 mod ls;

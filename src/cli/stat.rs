@@ -11,7 +11,7 @@ use super::layers::StackArgs;
 use super::ls::kind_word;
 use super::size::{counted, human};
 use super::stack_view::{View, mode_text, time_text};
-use super::terminal::{Out, print};
+use super::terminal::{Out, each, print};
 use crate::fs::Kind;
 use crate::stack::{Body, EntryKind, EntryRef};
 
@@ -32,21 +32,13 @@ pub(super) fn run(args: &StatArgs) -> Result<ExitCode, Failure> {
             whole(&view, out)?;
             return Ok(ExitCode::SUCCESS);
         }
-        let mut code = ExitCode::SUCCESS;
-        for (place, path) in args.paths.iter().enumerate() {
+        each(out, args.paths.iter().enumerate(), |out, (place, path)| {
             if place > 0 {
                 writeln!(out)?;
             }
-            match one(&view, path, out) {
-                Ok(()) => {}
-                Err(failure) if failure.is_broken_pipe() => return Err(failure),
-                Err(failure) => {
-                    out.flush()?;
-                    code = failure.report();
-                }
-            }
-        }
-        Ok(code)
+            one(&view, path, out)?;
+            Ok(ExitCode::SUCCESS)
+        })
     })
 }
 

@@ -80,3 +80,25 @@ pub(super) fn print(body: impl FnOnce(&mut Out) -> Result<ExitCode, Failure>) ->
         other => other,
     }
 }
+
+/// Does the same for each path. One that fails is reported and the others are done all the same: the
+/// status is that of the last failure, else 1 where one answer was no.
+pub(super) fn each<T>(
+    out: &mut Out,
+    items: impl IntoIterator<Item = T>,
+    mut body: impl FnMut(&mut Out, T) -> Result<ExitCode, Failure>,
+) -> Result<ExitCode, Failure> {
+    let (mut answer, mut failed) = (ExitCode::SUCCESS, None);
+    for item in items {
+        match body(out, item) {
+            Ok(code) if code == ExitCode::SUCCESS => {}
+            Ok(code) => answer = code,
+            Err(failure) if failure.is_broken_pipe() => return Err(failure),
+            Err(failure) => {
+                out.flush()?;
+                failed = Some(failure.report());
+            }
+        }
+    }
+    Ok(failed.unwrap_or(answer))
+}

@@ -8,13 +8,14 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::failure::{Class, Failure};
+use super::json;
 use super::layers::StackArgs;
 use super::ls::kind_word;
 use super::printable::printable;
 use super::size::human;
 use super::stack_view::{View, below_home, time_text};
-use super::terminal::{Out, print};
-use crate::explain::{self, Hidden, Reason, Which};
+use super::terminal::{Out, each, print};
+use crate::explain::{self, Hidden, Likeness, Reason, Which};
 use crate::fs::Kind;
 use crate::path::{NameError, RelPath};
 use crate::stack::{Body, EntryRef, LayerIdx};
@@ -37,8 +38,7 @@ pub(super) struct WhichArgs {
 pub(super) fn run(args: &WhichArgs) -> Result<ExitCode, Failure> {
     let view = View::open(&args.stack)?;
     print(|out| {
-        let mut code = ExitCode::SUCCESS;
-        for path in &args.paths {
+        each(out, &args.paths, |out, path| {
             let inside = below_home(path);
             let (path_in_tree, which) = match RelPath::check(&inside) {
                 Ok(checked) => (
@@ -47,14 +47,12 @@ pub(super) fn run(args: &WhichArgs) -> Result<ExitCode, Failure> {
                 ),
                 Err(NameError::Empty) => (Vec::new(), explain::root(view.stack())),
                 Err(e) => {
-                    out.flush()?;
-                    code = Failure::new(Class::Usage, format_args!("{}: {e}", path.display())).report();
-                    continue;
+                    return Err(Failure::new(
+                        Class::Usage,
+                        format_args!("{}: {e}", path.display()),
+                    ));
                 }
             };
-            if which.seen.is_none() && code == ExitCode::SUCCESS {
-                code = ExitCode::from(Class::No as u8);
-            }
             let answer = Answer {
                 view: &view,
                 path: &path_in_tree,
@@ -64,8 +62,11 @@ pub(super) fn run(args: &WhichArgs) -> Result<ExitCode, Failure> {
                 true => writeln!(out, "{}", answer.object())?,
                 false => answer.print(out)?,
             }
-        }
-        Ok(code)
+            Ok(match which.seen {
+                Some(_) => ExitCode::SUCCESS,
+                None => ExitCode::from(Class::No as u8),
+            })
+        })
     })
 }
 
@@ -153,16 +154,14 @@ impl Answer<'_> {
         }
     }
 
-    /// Same size and CRC-32 as what is seen.
     fn is_identical(&self, hidden: &Hidden) -> bool {
-        let Some(Body::File(seen)) = self.which.seen.as_ref().map(|seen| seen.body) else {
-            return false;
-        };
-        let (seen, hidden) = (
-            self.view.stack().entry(seen),
-            self.view.stack().entry(hidden.entry),
-        );
-        (seen.kind, seen.crc, seen.declared_size) == (hidden.kind, hidden.crc, hidden.declared_size)
+        let seen = self.which.seen.as_ref();
+        seen.is_some_and(|seen| match seen.body {
+            Body::File(entry) | Body::Symlink(entry) => {
+                explain::likeness(self.view.stack(), entry, hidden.entry) == Likeness::Same
+            }
+            Body::Directory(_) => false,
+        })
     }
 
     fn object(&self) -> Value {
@@ -184,36 +183,31 @@ impl Answer<'_> {
             .iter()
             .map(|hidden| {
                 let mut object = self.entry_object(hidden.entry);
-                object["hidden_by"] = json!(self.view.stack().layer(hidden.by).path().to_string_lossy());
+                object["hidden_by"] = json::layer(self.view, hidden.by);
                 object["identical"] = json!(self.is_identical(hidden));
                 if let Reason::Buried { under } = &hidden.reason {
-                    object["buried_under"] = json!(String::from_utf8_lossy(under));
+                    json::put_name(&mut object, "buried_under", under);
                 }
                 object
             })
             .collect();
-        json!({
-            "path": String::from_utf8_lossy(self.path),
-            "seen": seen,
-            "hidden": hidden,
-        })
+        let mut answer = json!({ "seen": seen, "hidden": hidden });
+        json::put_name(&mut answer, "path", self.path);
+        json::document("which", answer)
     }
 
     fn layers_object(&self, layers: &[LayerIdx]) -> Value {
         layers
             .iter()
-            .map(|&l| json!(self.view.stack().layer(l).path().to_string_lossy()))
+            .map(|&layer| json::layer(self.view, layer))
             .collect()
     }
 
     fn entry_object(&self, entry: EntryRef) -> Value {
         let e = self.view.stack().entry(entry);
-        let mut object = json!({
-            "layer": self.view.stack().layer(entry.layer).path().to_string_lossy(),
-            "position": entry.layer.index() + 1,
-            "type": kind_word(kind_of(e.kind)),
-            "mtime": e.mtime.seconds,
-        });
+        let mut object = json::layer(self.view, entry.layer);
+        object["type"] = json!(kind_word(kind_of(e.kind)));
+        object["mtime"] = json!(e.mtime.seconds);
         if kind_of(e.kind) != Kind::Directory {
             object["size"] = json!(e.declared_size);
             object["crc32"] = json!(format!("{:08x}", e.crc));

@@ -216,6 +216,7 @@ fn ls_json_is_one_object_a_line() {
         objects[8],
         serde_json::json!({
             "path": "bin/tool", "type": "file", "mode": "0750", "size": 6, "mtime": MTIME, "layer": "top.zip",
+            "position": 3,
         })
     );
     assert_eq!(
@@ -493,7 +494,7 @@ fn which_json_is_one_object_a_line() {
     let hidden = tool["hidden"].as_array().expect("a list");
     let layers: Vec<_> = hidden
         .iter()
-        .map(|h| (h["layer"].as_str(), h["hidden_by"].as_str()))
+        .map(|h| (h["layer"].as_str(), h["hidden_by"]["layer"].as_str()))
         .collect();
     assert_eq!(
         layers,
@@ -508,7 +509,7 @@ fn which_json_is_one_object_a_line() {
     );
     assert_eq!(
         directory["seen"]["layers"],
-        serde_json::json!(["base.zip", "top.zip"])
+        serde_json::json!([{ "layer": "base.zip", "position": 1 }, { "layer": "top.zip", "position": 3 }])
     );
     assert_eq!(
         (&nope["seen"], &nope["hidden"]),
