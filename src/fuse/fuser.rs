@@ -31,8 +31,10 @@ const GENERATION: Generation = Generation(policy::GENERATION);
 
 /// Answers the kernel's greeting; what comes back serves the requests that follow.
 pub(super) fn begin(fs: Arc<Fs>, device: OwnedFd, threads: usize) -> io::Result<Begun> {
+    // One more than answer at once: while one client asks, one that stands aside watches the other.
+    let (threads, answering) = (if threads > 1 { threads + 1 } else { 1 }, threads.max(1));
     let mut config = Config::default();
-    config.n_threads = Some(threads.max(1));
+    config.n_threads = Some(threads);
     // A descriptor for each thread saves them a queue. In a sandbox the device may be out of reach by
     // now; sharing one descriptor works as well, a little slower.
     config.clone_fd = threads > 1
@@ -44,8 +46,8 @@ pub(super) fn begin(fs: Arc<Fs>, device: OwnedFd, threads: usize) -> io::Result<
     let complaints = Complaints::default();
     let adapter = Adapter {
         answers: Arc::new(Answers { fs, complaints }),
-        placement: Placement::new(threads),
-        pool: Pool::new(threads),
+        placement: Placement::new(threads, device.try_clone().ok()),
+        pool: Pool::new(answering),
     };
     // The kernel decides who may ask: `allow_other` is a mount option.
     Ok(Begun(Session::from_fd(adapter, device, SessionACL::All, config)?))

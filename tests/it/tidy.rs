@@ -34,6 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("fuser", &["fuse"]),
     ("io_uring", &["fuse"]),
+    ("thread_priority", &["fuse"]),
     ("lru", &["cache"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
