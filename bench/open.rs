@@ -1,6 +1,6 @@
 //! Opening archives and merging them: time and memory an entry, on archives made for it.
 //!
-//! `cargo bench --bench open [runs]` prints the machine, then for each corpus the median and the spread of
+//! `cargo bench --bench open -- [runs] [ZIP...]` (the layers of one more corpus) prints the machine, then for each corpus the median and the spread of
 //! opening (the layers one after another) and of merging, in ns an entry, and the bytes an entry that the
 //! index and the tree take beside the names. The archives lie in a temporary directory and in the page
 //! cache; their data is a hole, for opening never reads it.
@@ -35,12 +35,28 @@ fn main() -> std::io::Result<()> {
         "{:34} {:>9} {:>22} {:>22} {:>8} {:>7}",
         "", "entries", "open, ns an entry", "merge, ns an entry", "B/entry", "names"
     );
-    let corpora = corpora(directory.path())?;
+    let mut corpora = corpora(directory.path())?;
+    corpora.extend(given());
     for corpus in &corpora {
         measure(corpus, runs);
     }
     lookups(&corpora, runs);
     Ok(())
+}
+
+/// The archives that are named, as the layers of one stack.
+fn given() -> Option<Corpus> {
+    let arguments = std::env::args_os().skip(1).map(PathBuf::from);
+    let layers: Vec<_> = arguments.filter(|path| path.is_file()).collect();
+    let entries = layers
+        .iter()
+        .map(|path| Archive::open(path).map_or(0, |layer| layer.len()));
+    let entries = entries.sum::<usize>();
+    (entries > 0).then_some(Corpus {
+        what: "as given",
+        entries,
+        layers,
+    })
 }
 
 fn measure(corpus: &Corpus, runs: usize) {

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use rawzip::{ErrorKind, ZipArchive, ZipFileHeaderRecord, ZipLocator};
 
+use super::pieces::{self, Declared};
 use super::record::{Record, Records};
 use super::source::ReadAt;
 use super::{ArchiveError, EntryId, Rejected, attributes, name};
@@ -53,18 +54,54 @@ pub(super) fn read(path: &Path, source: &dyn ReadAt, size: u64) -> Result<Direct
     let archive = locate(path, source, size, &mut buffer)?;
     refuse_split(path, source, archive.eocd_offset())?;
 
-    let directory_bytes = archive.eocd_offset().saturating_sub(archive.directory_offset());
+    let range = archive.directory_offset()..archive.eocd_offset().max(archive.directory_offset());
+    let directory_bytes = range.end - range.start;
     let expected = archive.entries_hint().min(directory_bytes / FIXED_RECORD_BYTES);
-    let mut directory = Directory::default();
     // What is not fixed is names, and extra fields: pages that are never written cost nothing.
     let path_bytes = (directory_bytes - expected * FIXED_RECORD_BYTES).min(u32::MAX.into());
-    directory.records.reserve(expected as usize, path_bytes as usize);
-    let mut entries = archive.entries(&mut buffer);
+    let empty = || {
+        let mut directory = Directory::default();
+        directory.records.reserve(expected as usize, path_bytes as usize);
+        directory
+    };
+    let in_pieces = match pieces::is_large(&range) {
+        true => first_header_offset(&archive, &mut buffer).and_then(|first_header_offset| {
+            let declared = Declared {
+                range,
+                entries: archive.entries_hint(),
+                first_header_offset,
+            };
+            pieces::read(source, &declared, empty())
+        }),
+        false => None,
+    };
+    let mut directory = match in_pieces {
+        Some(directory) => directory,
+        None => one_by_one(path, &archive, &mut buffer, empty())?,
+    };
+    directory.records.shrink();
+    Ok(directory)
+}
+
+fn first_header_offset(archive: &Located<'_>, buffer: &mut [u8]) -> Option<u64> {
+    let mut entries = archive.entries(&mut buffer[..GLANCE_BYTES]);
+    Some(entries.next_entry().ok()??.local_header_offset())
+}
+
+fn one_by_one(
+    path: &Path,
+    archive: &Located<'_>,
+    buffer: &mut [u8],
+    mut directory: Directory,
+) -> Result<Directory, ArchiveError> {
+    let mut entries = archive.entries(buffer);
     let mut seen = 0;
     loop {
         match entries.next_entry() {
             Ok(None) => break,
-            Ok(Some(record)) => directory.push(path, &record)?,
+            Ok(Some(record)) => directory
+                .push(&record, record.local_header_offset())
+                .map_err(|limit| limit.of(path))?,
             // What lies between the last declared entry and the end record is somebody else's.
             Err(_) if seen as u64 == archive.entries_hint() && seen > 0 => break,
             Err(e) => {
@@ -78,16 +115,24 @@ pub(super) fn read(path: &Path, source: &dyn ReadAt, size: u64) -> Result<Direct
         }
         seen += 1;
     }
-    directory.records.shrink();
     Ok(directory)
 }
 
-impl Directory {
-    fn push(&mut self, archive: &Path, record: &ZipFileHeaderRecord<'_>) -> Result<(), ArchiveError> {
-        let too_large = |limit| ArchiveError::TooLarge {
+/// What an index cannot count any more.
+#[derive(Debug)]
+pub(super) struct Limit(&'static str);
+
+impl Limit {
+    fn of(self, archive: &Path) -> ArchiveError {
+        ArchiveError::TooLarge {
             path: archive.to_owned(),
-            limit,
-        };
+            limit: self.0,
+        }
+    }
+}
+
+impl Directory {
+    pub(super) fn push(&mut self, record: &ZipFileHeaderRecord<'_>, header_offset: u64) -> Result<(), Limit> {
         let raw = record.file_path();
         let host = record.version_made_by().creator_system().as_u8();
         let decoded = name::decode(raw.as_ref(), record.extra_fields(), host);
@@ -111,15 +156,10 @@ impl Directory {
             });
             return Ok(());
         };
-        if self.records.path_bytes() + usize::from(path_len) > u32::MAX as usize {
-            return Err(too_large("4 GiB of names"));
-        }
-        if self.records.len() >= EntryId::LIMIT {
-            return Err(too_large("4,294,967,294 entries"));
-        }
+        self.check_limits(1, path_len.into())?;
         let (kind, permissions) = attributes::kind_and_permissions(record);
         let record = Record {
-            header_offset: record.local_header_offset(),
+            header_offset,
             compressed_size: record.compressed_size_hint(),
             declared_size: record.uncompressed_size_hint(),
             mtime: attributes::mtime(record),
@@ -131,6 +171,25 @@ impl Directory {
             encrypted: record.flags().is_encrypted(),
         };
         self.records.push(checked.as_bytes(), record);
+        Ok(())
+    }
+
+    /// Takes all from a directory whose records come behind ours.
+    pub(super) fn append(&mut self, behind: &mut Directory) -> Result<(), Limit> {
+        self.check_limits(behind.records.len(), behind.records.path_bytes())?;
+        self.records.append(&mut behind.records);
+        self.rejected.append(&mut behind.rejected);
+        Ok(())
+    }
+
+    /// Places and paths are counted in 32 bits.
+    fn check_limits(&self, entries: usize, path_bytes: usize) -> Result<(), Limit> {
+        if self.records.path_bytes() + path_bytes > u32::MAX as usize {
+            return Err(Limit("4 GiB of names"));
+        }
+        if self.records.len() + entries > EntryId::LIMIT {
+            return Err(Limit("4,294,967,294 entries"));
+        }
         Ok(())
     }
 }
@@ -230,4 +289,104 @@ fn not_a_zip(path: &Path, source: &dyn ReadAt, size: u64) -> ArchiveError {
         bytes => format!("it begins with \"{}\"", bytes.escape_ascii()),
     };
     ArchiveError::NotZip { path, found }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write};
+
+    use zip::write::SimpleFileOptions;
+
+    use super::*;
+
+    /// Enough for several pieces, with names that take more or less room than they have in the archive.
+    fn archive(before: usize) -> Vec<u8> {
+        let mut out = Cursor::new(vec![b'#'; before]);
+        out.set_position(before as u64);
+        let mut writer = zip::ZipWriter::new(out);
+        let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+        for i in 0..30_000 {
+            let name = match i % 1000 {
+                7 => format!("../out-{i}"),
+                8 => format!("/a//./folded-{i}"),
+                9 => format!("{}-{i}", "long".repeat(30)),
+                10 => format!("directory-{i}/"),
+                _ => format!("directory-{i}/file.txt"),
+            };
+            writer.start_file(name, options).unwrap();
+            writer.write_all(b"x").unwrap();
+        }
+        writer.finish().unwrap().into_inner()
+    }
+
+    fn alone(path: &Path, source: &Vec<u8>) -> Result<Directory, ArchiveError> {
+        let mut buffer = vec![0; BUFFER_BYTES];
+        let archive = locate(path, source, source.len() as u64, &mut buffer)?;
+        one_by_one(path, &archive, &mut buffer, Directory::default())
+    }
+
+    fn in_pieces(path: &Path, source: &Vec<u8>) -> Option<Directory> {
+        let mut buffer = vec![0; BUFFER_BYTES];
+        let archive = locate(path, source, source.len() as u64, &mut buffer).unwrap();
+        let declared = Declared {
+            range: archive.directory_offset()..archive.eocd_offset(),
+            entries: archive.entries_hint(),
+            first_header_offset: first_header_offset(&archive, &mut buffer)?,
+        };
+        assert!(pieces::is_large(&declared.range));
+        pieces::read(source, &declared, Directory::default())
+    }
+
+    #[test]
+    fn a_directory_read_in_pieces_is_the_same() {
+        let path = Path::new("large.zip");
+        for before in [0, 1000] {
+            let source = archive(before);
+            let (whole, pieces) = (alone(path, &source).unwrap(), in_pieces(path, &source).unwrap());
+            assert_eq!((whole.records.len(), whole.rejected.len()), (29_970, 30));
+            assert_eq!(pieces.records.len(), whole.records.len());
+            for i in 0..whole.records.len() {
+                assert_eq!(pieces.records.get(i), whole.records.get(i));
+                assert_eq!(pieces.records.path(i), whole.records.path(i));
+            }
+            let names = |directory: &Directory| -> Vec<Vec<u8>> {
+                directory
+                    .rejected
+                    .iter()
+                    .map(|rejected| rejected.name.clone())
+                    .collect()
+            };
+            assert_eq!(names(&pieces), names(&whole));
+        }
+    }
+
+    #[test]
+    fn a_large_directory_with_something_odd_is_read_from_its_start() {
+        let path = Path::new("odd.zip");
+        let source = archive(0);
+        let end = source.len() - END_SIZE;
+        // One entry fewer than there are, one more, and a record whose signature is bent.
+        let bend = |at: usize, to: u8| {
+            let mut bent = source.clone();
+            bent[at] = to;
+            bent
+        };
+        let fewer = bend(end + 10, source[end + 10] - 1);
+        let more = bend(end + 10, source[end + 10] + 1);
+        let start = u32::from_le_bytes(source[end + 16..end + 20].try_into().unwrap()) as usize;
+        let mut signatures = (start..end).filter(|&at| source[at..].starts_with(b"PK\x01\x02"));
+        let damaged = bend(signatures.next_back().unwrap() + 2, 9);
+        for odd in [&fewer, &more, &damaged] {
+            assert!(in_pieces(path, odd).is_none());
+        }
+        for odd in [&fewer, &more] {
+            let read = read(path, odd, odd.len() as u64).unwrap();
+            assert_eq!(read.records.len(), 29_970);
+        }
+        let refused = read(path, &damaged, damaged.len() as u64).unwrap_err();
+        assert!(
+            matches!(refused, ArchiveError::Damaged { entries: 29_999, .. }),
+            "{refused}"
+        );
+    }
 }

@@ -10,6 +10,7 @@ mod error;
 mod member;
 mod method;
 mod name;
+mod pieces;
 mod record;
 mod source;
 

@@ -89,6 +89,21 @@ impl Records {
         self.packed.push(packed);
     }
 
+    /// Takes all records from `behind`, and puts them behind its own. The caller has seen to it that they can
+    /// be counted.
+    pub(super) fn append(&mut self, behind: &mut Records) {
+        let (paths, odd) = (self.paths.len() as u32, self.odd.len() as u32);
+        self.paths.append(&mut behind.paths);
+        self.odd.append(&mut behind.odd);
+        self.packed.extend(behind.packed.drain(..).map(|mut packed| {
+            packed.path_start += paths;
+            if packed.rest & ODD != 0 {
+                packed.compressed_size += odd;
+            }
+            packed
+        }));
+    }
+
     /// The record at a place below [`Records::len`].
     pub(super) fn get(&self, index: usize) -> Record {
         let packed = &self.packed[index];

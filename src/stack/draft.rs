@@ -1,8 +1,9 @@
 //! The tree while the merge goes on: nodes are only ever added, and found by directory and name.
 //!
 //! Archives mostly list a directory's names in order. A name greater than the greatest of a directory is
-//! not in it, so that nothing is looked up while they come so; once they do not, the directory gets a hash
-//! table of its own, near in memory while its names come together. What adding means is the merge's affair.
+//! not in it, so that nothing is looked up while they come so, and entries that follow one another are one
+//! draft: a run. Once they do not come so, the directory's runs are spread, and it gets a hash table of its
+//! own, near in memory while its names come together. What adding means is the merge's affair.
 
 use std::cmp::Ordering;
 use std::hash::BuildHasher;
@@ -11,14 +12,18 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::node::{NO_ENTRY, Node, entry_at};
 use super::{EntryRef, LayerIdx, StackError};
-use crate::archive::{Archive, EntryKind};
+use crate::archive::{Archive, EntryId, EntryKind};
 
 /// A node in the making. One that gives way to another kind loses its name and stays behind with
 /// everything below it, out of reach of any path.
+#[derive(Clone, Copy)]
 pub(super) struct Draft {
     pub(super) node: Node,
     /// The child of the same directory that was added next.
     next: u32,
+    /// The entries it stands for: its own, and those right behind it in the archive, files and links of the
+    /// same directory in the order of their names. More than one only in a sorted directory not yet spread.
+    count: u32,
 }
 
 /// What a directory has beside its draft.
@@ -27,9 +32,11 @@ pub(super) struct DirectoryDraft {
     pub(super) entry: u32,
     /// Whether the children were added in the order of their names.
     pub(super) is_sorted: bool,
+    /// Whether its drafts stand for one entry each from now on.
+    is_spread: bool,
     first: u32,
     last: u32,
-    /// Children, those without a name included.
+    /// Drafts of children, those without a name included.
     count: u32,
     /// Children that have their name, once they are many and came out of order.
     table: Option<HashTable<u32>>,
@@ -66,6 +73,8 @@ pub(super) struct Drafts<'a> {
     drafts: Vec<Draft>,
     directories: Vec<DirectoryDraft>,
     replaced: Vec<Replaced>,
+    /// Entries without a draft of their own.
+    in_runs: usize,
     /// Keyed with a random seed: names come from strangers.
     hasher: DefaultHashBuilder,
 }
@@ -83,18 +92,25 @@ impl<'a> Drafts<'a> {
         drafts.push(Draft {
             node: Node::ROOT,
             next: NO_DRAFT,
+            count: 1,
         });
         Drafts {
             layers,
             drafts,
             directories: vec![DirectoryDraft::new(NO_ENTRY)],
             replaced: Vec::new(),
+            in_runs: 0,
             hasher: DefaultHashBuilder::default(),
         }
     }
 
     pub(super) fn len(&self) -> usize {
         self.drafts.len()
+    }
+
+    /// Nodes that they may become at most.
+    pub(super) fn node_limit(&self) -> usize {
+        self.drafts.len() + self.in_runs
     }
 
     pub(super) fn node(&self, at: u32) -> &Node {
@@ -119,6 +135,40 @@ impl<'a> Drafts<'a> {
         entry_at(node.provider, place)
     }
 
+    /// The nodes that a draft stands for, in the order of their names.
+    pub(super) fn nodes(&self, at: u32) -> impl Iterator<Item = Node> {
+        let Draft { node, count, .. } = self.drafts[at as usize];
+        (0..count).map(move |nth| self.nth_node(&node, nth))
+    }
+
+    /// The entries of [`Drafts::nodes`].
+    pub(super) fn entries(&self, at: u32) -> impl Iterator<Item = EntryRef> {
+        let behind = (1..self.drafts[at as usize].count).filter_map(move |nth| {
+            let first = self.node(at);
+            entry_at(first.provider, first.place + nth)
+        });
+        self.entry(at).into_iter().chain(behind)
+    }
+
+    /// A node of a run, by its place behind the first.
+    fn nth_node(&self, first: &Node, nth: u32) -> Node {
+        if nth == 0 {
+            return *first;
+        }
+        let archive = &self.layers[first.provider.index()];
+        let id = |place: u32| EntryId::from_index(place as usize);
+        // What lies before the name is the same directory.
+        let name_at = first.name_start - archive.path_start(id(first.place));
+        let entry = id(first.place + nth);
+        Node {
+            place: first.place + nth,
+            kind: archive.entry_kind(entry),
+            name_len: (archive.entry_path(entry).len() as u32 - name_at) as u8,
+            name_start: archive.path_start(entry) + name_at,
+            ..*first
+        }
+    }
+
     /// Drafts that gave way, in the order in which they did.
     pub(super) fn replaced(&self) -> &[Replaced] {
         &self.replaced
@@ -139,15 +189,18 @@ impl<'a> Drafts<'a> {
     pub(super) fn find(&mut self, parent: u32, name: &[u8]) -> Found {
         let directory = self.directory(parent);
         if directory.is_sorted {
-            if directory.last == NO_DRAFT {
+            let Some(last) = self.drafts.get(directory.last as usize) else {
                 return Found::Nothing { is_greatest: true };
-            }
-            match name.cmp(self.name(directory.last)) {
+            };
+            let greatest = self.nth_node(&last.node, last.count - 1);
+            let order = name.cmp(greatest.name(self.layers));
+            match order {
                 Ordering::Greater => return Found::Nothing { is_greatest: true },
-                Ordering::Equal => return Found::At(directory.last),
-                Ordering::Less => {}
+                Ordering::Equal if last.count == 1 => return Found::At(directory.last),
+                Ordering::Equal | Ordering::Less => self.spread(parent),
             }
         }
+        let directory = self.directory(parent);
         let found = if directory.table.is_none() && directory.count <= FEW {
             self.children(parent).find(|&at| self.name(at) == name)
         } else {
@@ -171,6 +224,49 @@ impl<'a> Drafts<'a> {
         table.find(hash, |&at| self.name(at) == name).copied()
     }
 
+    /// Gives every entry of a sorted directory a draft of its own: once, or names that come in order and back
+    /// in turns would have it walk the directory each time.
+    fn spread(&mut self, parent: u32) {
+        let place = self.node(parent).place as usize;
+        if std::mem::replace(&mut self.directories[place].is_spread, true) {
+            return;
+        }
+        let mut at = self.directories[place].first;
+        while let Some(&Draft { node, next, count }) = self.drafts.get(at as usize) {
+            let mut before = at;
+            self.drafts[at as usize].count = 1;
+            for nth in 1..count {
+                let (node, new) = (self.nth_node(&node, nth), self.drafts.len() as u32);
+                self.drafts[before as usize].next = new;
+                self.drafts.push(Draft { node, next, count: 1 });
+                before = new;
+            }
+            self.in_runs -= count as usize - 1;
+            self.directories[place].count += count - 1;
+            if next == NO_DRAFT {
+                self.directories[place].last = before;
+            }
+            at = next;
+        }
+    }
+
+    /// Lets the entry behind those of a run belong to it. The caller knows that it is a file or a link of the
+    /// same directory, and that its name is greater.
+    pub(super) fn extend(&mut self, run: u32) -> Result<(), StackError> {
+        if self.node_limit() >= NO_DRAFT as usize {
+            return Err(StackError::TooManyNodes);
+        }
+        self.drafts[run as usize].count += 1;
+        self.in_runs += 1;
+        Ok(())
+    }
+
+    /// Whether entries may follow the last one of a directory in one run.
+    pub(super) fn may_run(&self, parent: u32) -> bool {
+        let directory = self.directory(parent);
+        directory.is_sorted && !directory.is_spread
+    }
+
     /// Adds a name that the directory does not have.
     pub(super) fn add(&mut self, new: &New, is_greatest: bool) -> Result<u32, StackError> {
         let at = self.append(new, is_greatest)?;
@@ -182,6 +278,8 @@ impl<'a> Drafts<'a> {
 
     /// Adds a draft in the place of one of another kind.
     pub(super) fn replace(&mut self, old: u32, new: &New) -> Result<u32, StackError> {
+        // Its name is not the greatest: from here on the directory is searched draft by draft.
+        self.spread(new.parent);
         let at = self.append(new, false)?;
         let hash = self.hasher.hash_one(self.name(at));
         let place = self.node(new.parent).place as usize;
@@ -216,10 +314,10 @@ impl<'a> Drafts<'a> {
     }
 
     fn append(&mut self, new: &New, is_greatest: bool) -> Result<u32, StackError> {
-        let at = u32::try_from(self.drafts.len()).map_err(|_| StackError::TooManyNodes)?;
-        if at == NO_DRAFT {
+        if self.node_limit() >= NO_DRAFT as usize {
             return Err(StackError::TooManyNodes);
         }
+        let at = self.drafts.len() as u32;
         let place = match new.kind {
             EntryKind::Directory => {
                 self.directories.push(DirectoryDraft::new(new.entry));
@@ -237,6 +335,7 @@ impl<'a> Drafts<'a> {
                 name_start: new.name_start,
             },
             next: NO_DRAFT,
+            count: 1,
         });
         let parent = &mut self.directories[self.drafts[new.parent as usize].node.place as usize];
         parent.is_sorted &= is_greatest;
@@ -264,6 +363,7 @@ impl DirectoryDraft {
         DirectoryDraft {
             entry,
             is_sorted: true,
+            is_spread: false,
             first: NO_DRAFT,
             last: NO_DRAFT,
             count: 0,

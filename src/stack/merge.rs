@@ -15,10 +15,13 @@ struct Fold<'a> {
     overwritten: Vec<Overwritten>,
 }
 
-/// The directory that the last entry lay in: archives list a directory's entries one after another.
+/// The last entry and the directory that it lay in: archives list a directory's entries one after another.
 struct Recent<'a> {
     path: &'a [u8],
     draft: u32,
+    name: &'a [u8],
+    /// The draft that the entry ended, when the next one may run on from it.
+    run: Option<u32>,
 }
 
 pub(super) fn merge(layers: Vec<Archive>) -> Result<Stack, StackError> {
@@ -55,26 +58,41 @@ impl<'a> Fold<'a> {
         let mut recent = Recent {
             path: &[],
             draft: ROOT,
+            name: &[],
+            run: None,
         };
         for id in archive.entry_ids() {
-            let (start, path) = (archive.path_start(id), archive.entry_path(id));
+            let path = archive.entry_path(id);
+            let kind = archive.entry_kind(id);
             let slash = path.iter().rposition(|&b| b == b'/');
             let name_at = slash.map_or(0, |slash| slash + 1);
-            let directory = &path[..slash.unwrap_or(0)];
-            if recent.path != directory {
+            let (directory, name) = (&path[..slash.unwrap_or(0)], &path[name_at..]);
+            let is_in_same = recent.path == directory;
+            if is_in_same
+                && kind != EntryKind::Directory
+                && let Some(run) = recent.run
+                && name > recent.name
+            {
+                self.drafts.extend(run)?;
+                recent.name = name;
+                continue;
+            }
+            let start = archive.path_start(id);
+            if !is_in_same {
                 recent.draft = self.directory_at(layer, start, directory)?;
             }
             // What is put now may take the place of a child of this directory, never of itself.
             recent.path = directory;
+            recent.name = name;
             let new = New {
                 parent: recent.draft,
                 name_start: start + name_at as u32,
-                name_len: (path.len() - name_at) as u8,
+                name_len: name.len() as u8,
                 layer,
                 entry: id.index() as u32,
-                kind: archive.entry_kind(id),
+                kind,
             };
-            self.put(&new, &path[name_at..])?;
+            recent.run = self.put(&new, name)?.filter(|_| !is_directory(&new));
         }
         Ok(())
     }
@@ -109,11 +127,12 @@ impl<'a> Fold<'a> {
     ///
     /// Semantics decision: (1) the last layer wins. Directories merge only with directories: the upper
     /// one's own entry gives mode and time. In every other pair the later one wins and hides everything
-    /// that earlier ones had under the path.
-    fn put(&mut self, new: &New, name: &[u8]) -> Result<(), StackError> {
+    /// that earlier ones had under the path. Gives the draft when the next entry may run on from it.
+    fn put(&mut self, new: &New, name: &[u8]) -> Result<Option<u32>, StackError> {
         match self.drafts.find(new.parent, name) {
             Found::Nothing { is_greatest } => {
-                self.drafts.add(new, is_greatest)?;
+                let added = self.drafts.add(new, is_greatest)?;
+                return Ok(self.drafts.may_run(new.parent).then_some(added));
             }
             Found::At(found) if self.drafts.node(found).is_directory() != is_directory(new) => {
                 self.drafts.replace(found, new)?;
@@ -128,7 +147,7 @@ impl<'a> Fold<'a> {
                 }
             }
         }
-        Ok(())
+        Ok(None)
     }
 }
 
@@ -152,7 +171,7 @@ struct Unlisted {
 /// Numbers what stands by depth and name, so that children lie side by side and the numbers depend on
 /// the list of archives alone.
 fn number(drafts: &Drafts<'_>, remember: bool) -> Numbered {
-    let mut nodes = Vec::with_capacity(drafts.len());
+    let mut nodes = Vec::with_capacity(drafts.node_limit());
     let mut directories: Vec<Directory> = Vec::new();
     let mut number = vec![NodeId::ROOT; if remember { drafts.len() } else { 0 }];
     let mut found = vec![Unlisted { draft: ROOT, node: 0 }];
@@ -167,24 +186,23 @@ fn number(drafts: &Drafts<'_>, remember: bool) -> Numbered {
         }
         let (first_child, found_before) = (nodes.len() as u32, found.len());
         for &child in &children {
-            let (mut node, at) = (*drafts.node(child), nodes.len() as u32);
-            node.parent = parent;
-            if node.is_directory() {
-                node.place = found.len() as u32;
+            let at = nodes.len() as u32;
+            if remember {
+                number[child as usize] = NodeId(at);
+            }
+            nodes.extend(drafts.nodes(child).map(|node| Node { parent, ..node }));
+            if drafts.node(child).is_directory() {
+                nodes[at as usize].place = found.len() as u32;
                 found.push(Unlisted {
                     draft: child,
                     node: at,
                 });
             }
-            if remember {
-                number[child as usize] = NodeId(at);
-            }
-            nodes.push(node);
         }
         directories.push(Directory {
             entry: directory.entry,
             first_child,
-            child_count: children.len() as u32,
+            child_count: nodes.len() as u32 - first_child,
             subdirectories: (found.len() - found_before) as u32,
         });
     }

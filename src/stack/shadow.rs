@@ -31,11 +31,10 @@ pub(super) fn collect(
         let fallen = Fallen::new(drafts);
         let node_of = |draft: u32| number[fallen.standing_at[draft as usize] as usize];
         for draft in 1..drafts.len() as u32 {
-            if fallen.standing_at[draft as usize] != draft
-                && let Some(entry) = drafts.entry(draft)
-            {
+            if fallen.standing_at[draft as usize] != draft {
                 let by = fallen.hidden_by[draft as usize];
-                all.push((node_of(draft), Shadowed { entry, by }));
+                let entries = drafts.entries(draft);
+                all.extend(entries.map(|entry| (node_of(draft), Shadowed { entry, by })));
             }
         }
         all.extend(
