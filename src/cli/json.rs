@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use serde_json::{Map, Value, json};
 
 use super::stack_view::View;
+use crate::explain::Tally;
 use crate::stack::LayerIdx;
 
 /// Version of the schema of docs/json.md. Fields may be added within a version; none changes its meaning.
@@ -37,6 +38,11 @@ pub(super) fn layer(view: &View, layer: LayerIdx) -> Value {
     let path = view.stack().layer(layer).path();
     put_name(&mut object, "layer", path.as_os_str().as_bytes());
     object
+}
+
+/// A number of entries and their sizes.
+pub(super) fn tally(tally: Tally) -> Value {
+    json!({ "entries": tally.entries, "size": tally.bytes, "compressed_size": tally.compressed_bytes })
 }
 
 #[cfg(test)]
