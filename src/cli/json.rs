@@ -4,8 +4,11 @@ use std::os::unix::ffi::OsStrExt;
 
 use serde_json::{Map, Value, json};
 
+use super::failure::Failure;
+use super::ls::kind_word;
 use super::stack_view::View;
 use crate::explain::Tally;
+use crate::fs::{Attr, Kind};
 use crate::stack::LayerIdx;
 
 /// Version of the schema of docs/json.md. Fields may be added within a version; none changes its meaning.
@@ -38,6 +41,23 @@ pub(super) fn layer(view: &View, layer: LayerIdx) -> Value {
     let path = view.stack().layer(layer).path();
     put_name(&mut object, "layer", path.as_os_str().as_bytes());
     object
+}
+
+/// What stands at a path, with the layer that provides it.
+pub(super) fn node(view: &View, attr: &Attr, path: &[u8]) -> Result<Value, Failure> {
+    let mut object = layer(view, view.provider(attr.ino)?);
+    put_name(&mut object, "path", path);
+    object["type"] = json!(kind_word(attr.kind));
+    object["mode"] = json!(format!("{:04o}", attr.mode));
+    object["size"] = json!(attr.size);
+    object["mtime"] = json!(attr.mtime.seconds);
+    if attr.kind == Kind::Symlink {
+        match view.fs.readlink(attr.ino) {
+            Ok(target) => put_name(&mut object, "target", &target),
+            Err(_) => object["target"] = Value::Null,
+        }
+    }
+    Ok(object)
 }
 
 /// A number of entries and their sizes.

@@ -243,7 +243,7 @@ impl Answer<'_> {
     }
 
     fn layer(&self, layer: LayerIdx) -> String {
-        format!("{} (layer {})", self.view.layer_name(layer), layer.index() + 1)
+        self.view.layer_and_place(layer)
     }
 
     fn describe(&self, entry: EntryRef) -> String {

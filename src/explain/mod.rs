@@ -14,7 +14,7 @@ mod which;
 
 pub use chain::{Chain, End, Hop, chain};
 pub use likeness::{Likeness, likeness};
-pub use shadows::{Conflict, GaveWay, Pair, Replaced, Shadows, shadows, shadows_below};
+pub use shadows::{Compared, Conflict, GaveWay, Pair, Replaced, Shadows, shadows, shadows_below};
 pub use spread::{Row, spread};
 pub use tally::Tally;
 pub use waste::{Waste, waste};

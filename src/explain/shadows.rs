@@ -1,6 +1,7 @@
 //! Everything that a stack hides: what later layers replaced, and what a conflict of kinds buried.
 
 use std::collections::BTreeMap;
+use std::ops::AddAssign;
 
 use super::likeness::{Likeness, likeness};
 use super::tally::Tally;
@@ -26,6 +27,13 @@ pub struct Pair {
     pub seen: LayerIdx,
     /// The hidden entries, in the order of the tree.
     pub replaced: Vec<Replaced>,
+    /// How many they are.
+    pub tally: Compared,
+}
+
+/// Hidden entries, counted by how they compare with what is seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Compared {
     /// Those with the content that is seen.
     pub identical: Tally,
     /// Those with other content.
@@ -73,15 +81,38 @@ pub struct GaveWay {
     pub lost: Tally,
 }
 
-impl Shadows {
-    /// Hidden entries with the content that is seen.
-    pub fn identical(&self) -> Tally {
-        self.pairs.iter().map(|pair| pair.identical).sum()
+impl Compared {
+    /// One entry.
+    pub fn of(stack: &Stack, replaced: &Replaced) -> Compared {
+        let mut compared = Compared::default();
+        let tally = match replaced.is_identical {
+            true => &mut compared.identical,
+            false => &mut compared.differing,
+        };
+        *tally += Tally::of(stack, replaced.entry);
+        compared
     }
 
-    /// Hidden entries with other content than is seen.
-    pub fn differing(&self) -> Tally {
-        self.pairs.iter().map(|pair| pair.differing).sum()
+    /// All of them.
+    pub fn all(&self) -> Tally {
+        [self.identical, self.differing].into_iter().sum()
+    }
+}
+
+impl AddAssign for Compared {
+    fn add_assign(&mut self, other: Compared) {
+        self.identical += other.identical;
+        self.differing += other.differing;
+    }
+}
+
+impl Shadows {
+    /// Entries that a thing of the same kind is seen instead of.
+    pub fn replaced(&self) -> Compared {
+        self.pairs.iter().fold(Compared::default(), |mut sum, pair| {
+            sum += pair.tally;
+            sum
+        })
     }
 
     /// Entries lost to conflicts of kinds.
@@ -163,18 +194,14 @@ impl Collected {
                 Body::File(shown) | Body::Symlink(shown) if is_same_path && there.kind == kind => {
                     let key = (hidden.entry.layer, seen);
                     let pair = self.pairs.entry(key).or_insert_with(|| Pair::new(key));
-                    let is_identical = likeness(stack, shown, hidden.entry) == Likeness::Same;
-                    let tally = match is_identical {
-                        true => &mut pair.identical,
-                        false => &mut pair.differing,
-                    };
-                    *tally += Tally::of(stack, hidden.entry);
-                    pair.replaced.push(Replaced {
+                    let replaced = Replaced {
                         entry: hidden.entry,
                         node,
                         by: hidden.by,
-                        is_identical,
-                    });
+                        is_identical: likeness(stack, shown, hidden.entry) == Likeness::Same,
+                    };
+                    pair.tally += Compared::of(stack, &replaced);
+                    pair.replaced.push(replaced);
                 }
                 _ => lost.push(hidden),
             }
@@ -206,8 +233,7 @@ impl Pair {
             hidden,
             seen,
             replaced: Vec::new(),
-            identical: Tally::default(),
-            differing: Tally::default(),
+            tally: Compared::default(),
         }
     }
 }

@@ -79,11 +79,20 @@ fn roll_up<T: Copy + Default + AddAssign>(
         all: T::default(),
         below: Vec::new(),
     };
-    for (directory, tally) in directly {
+    let mut add = |(directory, tally): (NodeId, T)| {
         let sums = waiting.entry(directory).or_insert_with(nothing);
         *sums.own.get_or_insert_default() += tally;
         sums.all += tally;
+    };
+    // In the order of the tree, what lies in one directory comes together.
+    let mut run: Option<(NodeId, T)> = None;
+    for (directory, tally) in directly {
+        match &mut run {
+            Some((at, sum)) if *at == directory => *sum += tally,
+            _ => run.replace((directory, tally)).into_iter().for_each(&mut add),
+        }
     }
+    run.into_iter().for_each(add);
     let mut done = HashMap::with_capacity(waiting.len());
     // A directory has a greater number than the one it lies in.
     while let Some((directory, sums)) = waiting.pop_last() {

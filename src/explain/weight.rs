@@ -88,8 +88,7 @@ pub fn weight(stack: &Stack, enough: usize) -> Weight {
         })
         .collect();
     let mut seen = Contents::default();
-    // Children lie side by side: one sum for each run of them.
-    let mut directly: Vec<(NodeId, Tally)> = Vec::new();
+    let mut directly = Vec::with_capacity(stack.node_count());
     let mut files = Vec::new();
     // The root is where the tree hangs, not one of its directories.
     for node in stack.nodes().skip(1) {
@@ -111,11 +110,7 @@ pub fn weight(stack: &Stack, enough: usize) -> Weight {
         let tally = Tally::of(stack, entry);
         seen.bytes += tally;
         layers[entry.layer.index()].seen += tally;
-        let parent = stack.parent(node);
-        match directly.last_mut() {
-            Some((directory, sum)) if *directory == parent => *sum += tally,
-            _ => directly.push((parent, tally)),
-        }
+        directly.push((stack.parent(node), tally));
     }
     Weight {
         layers,
