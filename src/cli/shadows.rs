@@ -214,6 +214,10 @@ impl Report<'_> {
             writeln!(out)?;
         }
         let (largest, rest) = replaced.split_at(shown);
+        if shown > 0 {
+            out.dim(&format!("  {:<9}  {:>10}  layers     path", "", "size"))?;
+            writeln!(out)?;
+        }
         self.print_files(out, largest.iter().copied())?;
         if !rest.is_empty() {
             let bytes: u64 = rest
@@ -221,7 +225,7 @@ impl Report<'_> {
                 .map(|replaced| size(replaced))
                 .fold(0, u64::saturating_add);
             let more = format!("{} more files; --all names them", rest.len());
-            writeln!(out, "  {:<9}  {:>10}  {more}", "", human(bytes))?;
+            writeln!(out, "  {:<9}  {:>10}  {:<9}  {more}", "", human(bytes), "")?;
         }
         Ok(())
     }
@@ -251,12 +255,11 @@ impl Report<'_> {
                 "differs"
             };
             write!(out, "  {word:<9}  {:>10}  ", human(entry.declared_size))?;
-            out.name(entry.path)?;
             if names_layers {
-                let seen = self.view.layer_name(stack.provider(replaced.node));
-                let hidden = self.view.layer_name(replaced.entry.layer);
-                out.dim(&format!("  [{hidden} under {seen}]"))?;
+                let (hidden, seen) = (replaced.entry.layer, stack.provider(replaced.node));
+                out.dim(&format!("{} under {}  ", hidden.index() + 1, seen.index() + 1))?;
             }
+            out.name(entry.path)?;
             writeln!(out)?;
         }
         Ok(())

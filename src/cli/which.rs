@@ -181,8 +181,8 @@ impl Answer<'_> {
         match seen.body {
             Body::File(entry) | Body::Symlink(entry) => writeln!(out, "{}", self.describe(entry))?,
             Body::Directory(_) => {
-                let layers = seen.contributions.iter().filter(|c| c.is_seen()).count();
-                writeln!(out, "a directory of {}", counted(layers as u64, "layer"))?;
+                let layers = seen.contributions.len() as u64;
+                writeln!(out, "a directory of {}", counted(layers, "layer"))?;
             }
         }
         label(out, "why")?;
@@ -288,7 +288,7 @@ impl Answer<'_> {
         match &hidden.reason {
             Reason::Buried { under } => format!("  {layer} has {}, no directory", printable(under)),
             Reason::Replaced if seen == Some(hidden.by) => String::new(),
-            Reason::Replaced => format!("  by {layer}"),
+            Reason::Replaced => format!("  hidden by {layer}"),
         }
     }
 

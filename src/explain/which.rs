@@ -222,13 +222,24 @@ fn contributions(stack: &Stack, node: NodeId) -> Vec<Contribution> {
             has_directory: false,
         })
         .collect();
-    let path_bytes = stack.path(node).len();
+    let path = stack.path(node);
+    // What a directory above took with it when it gave way for a time.
+    let mut above = node;
+    while above != NodeId::ROOT {
+        above = stack.parent(above);
+        for shadowed in stack.shadowed(above) {
+            let entry = stack.entry(shadowed.entry);
+            if entry.kind != EntryKind::Directory && is_below(entry.path, &path) {
+                all[shadowed.entry.layer.index()].hidden += Tally::of(stack, shadowed.entry);
+            }
+        }
+    }
     let mut waiting = vec![node];
     while let Some(at) = waiting.pop() {
         for shadowed in stack.shadowed(at) {
             let its = &mut all[shadowed.entry.layer.index()];
             let entry = stack.entry(shadowed.entry);
-            let is_below = entry.path.len() > path_bytes;
+            let is_below = entry.path.len() > path.len();
             match entry.kind {
                 EntryKind::Directory => its.has_directory |= !is_below,
                 EntryKind::File | EntryKind::Symlink if is_below => {

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::super::json;
-use super::super::ls::kind_word;
-use super::super::stack_view::View;
-use super::super::which::kind_of;
+use crate::cli::json;
+use crate::cli::ls::kind_word;
+use crate::cli::stack_view::View;
+use crate::cli::which::kind_of;
 use crate::explain::{Compared, Conflict, Pair, Replaced, Shadows};
 use crate::stack::NodeId;
 

@@ -4,11 +4,11 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
-use super::super::failure::Failure;
-use super::super::json;
-use super::super::size::{counted, human};
-use super::super::stack_view::View;
-use super::super::terminal::Out;
+use crate::cli::failure::Failure;
+use crate::cli::json;
+use crate::cli::size::{counted, human};
+use crate::cli::stack_view::View;
+use crate::cli::terminal::Out;
 use crate::explain::{
     self, LAYERS_LIMIT, Row, Shadows, Tally, UNZIPPED_LIMIT_BYTES, UPLOAD_LIMIT_BYTES, Waste, Weight,
 };
@@ -163,7 +163,13 @@ fn print_largest(view: &View, out: &mut Out, weight: &Weight) -> Result<(), Fail
     if !weight.directories.is_empty() {
         heading(out, "largest directories")?;
     }
-    for row in weight.directories.iter().take(ROWS) {
+    let shown = if weight.directories.len() > ROWS + 1 {
+        ROWS
+    } else {
+        weight.directories.len()
+    };
+    let (heaviest, rest) = weight.directories.split_at(shown);
+    for row in heaviest {
         let (size, share) = (row.tally.bytes, percent(row.tally.bytes, all));
         write!(out, "{:>10}  {share:>5}  ", human(size))?;
         match row.directory == NodeId::ROOT {
@@ -171,6 +177,11 @@ fn print_largest(view: &View, out: &mut Out, weight: &Weight) -> Result<(), Fail
             false => out.name(&stack.path(row.directory))?,
         }
         writeln!(out, "/{}", if row.is_whole { "" } else { "  (itself)" })?;
+    }
+    if !rest.is_empty() {
+        let bytes = rest.iter().map(|row| row.tally).sum::<Tally>().bytes;
+        let (size, share) = (human(bytes), percent(bytes, all));
+        writeln!(out, "{size:>10}  {share:>5}  {} more directories", rest.len())?;
     }
     if !weight.files.is_empty() {
         heading(out, "largest files")?;
