@@ -118,9 +118,7 @@ impl Listing<'_> {
 
     fn line(&mut self, attr: &Attr, name: &[u8]) -> Result<(), Failure> {
         if self.args.json {
-            let object = json::node(self.view, attr, name)?;
-            writeln!(self.out, "{object}")?;
-            return Ok(());
+            return json::write_line(self.out, &json::node(self.view, attr, name)?);
         }
         if self.args.long {
             let (mode, time) = (mode_text(attr), time_text(attr.mtime.seconds));

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use super::failure::{Class, Failure};
+use super::json;
 use super::layers::StackArgs;
 use super::ls::kind_word;
 use super::size::{counted, human};
@@ -68,8 +69,7 @@ pub(super) fn run(args: &ShadowsArgs) -> Result<ExitCode, Failure> {
     }
     print(|out| {
         if args.json {
-            let answer = json_answer::object(&view, &path, &shadows, args.all);
-            writeln!(out, "{answer}")?;
+            json::write_line(out, &json_answer::answer(&view, &path, &shadows, args.all))?;
             return Ok(ExitCode::SUCCESS);
         }
         let report = Report {
@@ -148,17 +148,17 @@ impl Report<'_> {
         let replaced = self.shadows.replaced();
         if !replaced.all().is_empty() {
             let (identical, differing) = (replaced.identical.entries, replaced.differing.entries);
-            let how = match self.args.differing {
-                true => "differing from what is seen".to_owned(),
-                false => format!("{identical} identical to what is seen, {differing} differing"),
-            };
             let files = counted(replaced.all().entries, "file");
-            writeln!(out, "{files} hidden, {how}: {}", sizes(replaced.all()))?;
+            let how = match self.args.differing {
+                true => " that differ:".to_owned(),
+                false => format!(": {identical} identical, {differing} differ;"),
+            };
+            writeln!(out, "{files} hidden{how} {}", sizes(replaced.all()))?;
         }
         let (conflicts, lost) = (self.shadows.conflicts.len() as u64, self.shadows.lost());
         if conflicts > 0 {
             let (conflicts, names) = (counted(conflicts, "conflict"), counted(lost.entries, "name"));
-            writeln!(out, "{conflicts} of kind, {names} lost: {}", sizes(lost))?;
+            writeln!(out, "{conflicts} of kind: {names} lost; {}", sizes(lost))?;
         }
         Ok(())
     }
@@ -175,7 +175,7 @@ impl Report<'_> {
         })?;
         writeln!(out)?;
         if self.args.all {
-            return self.print_files(out, pair.replaced.iter());
+            return self.print_files(out, by_path(self.view, &pair.replaced).into_iter());
         }
         self.print_table(out, &self.spread(pair.replaced.iter()), pair.tally)
     }
@@ -350,6 +350,14 @@ impl Report<'_> {
         }
         Ok(())
     }
+}
+
+/// Hidden entries in the order of their paths' bytes; as they are found, they are in that of the tree.
+fn by_path<'r>(view: &View, replaced: &'r [Replaced]) -> Vec<&'r Replaced> {
+    let stack = view.stack();
+    let mut sorted: Vec<_> = replaced.iter().map(|r| (stack.entry(r.entry).path, r)).collect();
+    sorted.sort_unstable_by_key(|&(path, replaced)| (path, replaced.entry));
+    sorted.into_iter().map(|(_, replaced)| replaced).collect()
 }
 
 /// Both sizes of what is hidden.

@@ -109,7 +109,8 @@ fn object(view: &View, path: &Path) -> Result<Value, Failure> {
     let ino = view.find_itself(path)?;
     let attr = view.attr(ino)?;
     let node = view.fs.node(ino).map_err(|e| Failure::new(Class::Trouble, e))?;
-    let mut object = json::node(view, &attr, &view.stack().path(node))?;
+    let path = view.stack().path(node);
+    let mut object = json!(json::node(view, &attr, &path)?);
     object["mtime_nanoseconds"] = json!(attr.mtime.nanoseconds);
     object["inode"] = json!(attr.ino.0);
     object["links"] = json!(attr.nlink);

@@ -103,8 +103,8 @@ fn entries(view: &View, directory: Ino) -> Result<std::vec::IntoIter<(Vec<u8>, I
 /// A name as `ls --json` says it, by its whole path from the root of the tree.
 fn line(view: &View, out: &mut Out, ino: Ino) -> Result<(), Failure> {
     let node = view.fs.node(ino).map_err(|e| Failure::new(Class::Trouble, e))?;
-    let object = json::node(view, &view.attr(ino)?, &view.stack().path(node))?;
-    Ok(writeln!(out, "{object}")?)
+    let path = view.stack().path(node);
+    json::write_line(out, &json::node(view, &view.attr(ino)?, &path)?)
 }
 
 fn draw(

@@ -25,8 +25,8 @@ fn shadows_sums_up_by_pairs_of_layers_and_lists_conflicts_apart() {
     assert_eq!(
         scene.says(&["shadows"]),
         "\
-4 files hidden, 2 identical to what is seen, 2 differing: 25 B unzipped, 25 B zipped
-1 conflict of kind, 1 name lost: 6 B unzipped, 6 B zipped
+4 files hidden: 2 identical, 2 differ; 25 B unzipped, 25 B zipped
+1 conflict of kind: 1 name lost; 6 B unzipped, 6 B zipped
 
 base.zip (layer 1) under top.zip (layer 3)
   identical   differ        size  directory
@@ -53,7 +53,7 @@ fn shadows_leaves_out_what_is_identical_when_asked() {
     assert_eq!(
         scene.says(&["shadows", "--differing", "bin"]),
         "\
-2 files hidden, differing from what is seen: 17 B unzipped, 17 B zipped
+2 files hidden that differ: 17 B unzipped, 17 B zipped
 
 base.zip (layer 1) under top.zip (layer 3)
    differ        size  directory
@@ -77,8 +77,8 @@ fn shadows_by_directory_and_by_size() {
     assert_eq!(
         scene.says(&["shadows", "--by", "dir", "/opt/"]),
         "\
-4 files hidden, 2 identical to what is seen, 2 differing: 25 B unzipped, 25 B zipped
-1 conflict of kind, 1 name lost: 6 B unzipped, 6 B zipped
+4 files hidden: 2 identical, 2 differ; 25 B unzipped, 25 B zipped
+1 conflict of kind: 1 name lost; 6 B unzipped, 6 B zipped
 
   identical   differ        size  directory
           0        2        17 B  bin/
@@ -144,8 +144,8 @@ fn shadows_knows_every_conflict_of_kinds() {
     assert_eq!(
         scene.says(&["shadows"]),
         "\
-1 file hidden, 1 identical to what is seen, 0 differing: 5 B unzipped, 5 B zipped
-4 conflicts of kind, 5 names lost: 11 B unzipped, 11 B zipped
+1 file hidden: 1 identical, 0 differ; 5 B unzipped, 5 B zipped
+4 conflicts of kind: 5 names lost; 11 B unzipped, 11 B zipped
 
 above.zip (layer 2) under later entries of its own
   identical   differ        size  directory
@@ -165,7 +165,7 @@ conflicts of kind
     assert_eq!(
         scene.says(&["shadows", "dir-under-file/y"]),
         "\
-1 conflict of kind, 1 name lost: 2 B unzipped, 2 B zipped
+1 conflict of kind: 1 name lost; 2 B unzipped, 2 B zipped
 
 conflicts of kind
   dir-under-file: a file of above.zip (layer 2)
@@ -528,7 +528,7 @@ fn two_versions_of_the_aws_cli_hide_what_unpacking_says() {
     let count = |which: &str| pair[which]["entries"].as_u64().expect("a number");
     let (identical, differing) = (count("identical"), count("differing"));
     let total = format!(
-        "{} files hidden, {identical} identical to what is seen, {differing} differing: ",
+        "{} files hidden: {identical} identical, {differing} differ; ",
         identical + differing
     );
     assert!(shown.starts_with(&total), "{total:?}: {shown}");

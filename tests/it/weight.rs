@@ -97,11 +97,11 @@ fn stat_says_how_much_is_too_much_for_lambda() {
     let scene = Scene::of(&layers);
     let text = scene.says(&["stat"]);
     assert!(
-        text.contains("layers                          6           5  1 too many\n"),
+        text.contains("layers                          6           5  1 over\n"),
         "{text}"
     );
     assert!(
-        text.contains("all layers unzipped     343.3 MiB   250.0 MiB  93.3 MiB too many\n"),
+        text.contains("all layers unzipped     343.3 MiB   250.0 MiB  93.3 MiB over\n"),
         "{text}"
     );
     let answer = scene.objects(&["stat", "--json"]).remove(0);

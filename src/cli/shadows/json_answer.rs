@@ -1,98 +1,226 @@
-//! What `optfs shadows --json` answers: the same sums, with every directory.
+//! What `optfs shadows --json` answers: the same sums, with every directory. Written as it is walked
+//! through, for there may be a hundred thousand of them.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
-use crate::cli::json;
+use crate::cli::json::{Each, Layer, SCHEMA, Sizes, hex, text};
 use crate::cli::ls::kind_word;
 use crate::cli::stack_view::View;
 use crate::cli::which::kind_of;
 use crate::explain::{Compared, Conflict, Pair, Replaced, Shadows};
-use crate::stack::NodeId;
+use crate::stack::{EntryRef, Shadowed};
 
 /// The whole answer; with `all`, each hidden entry too.
-pub(super) fn object(view: &View, path: &[u8], shadows: &Shadows, all: bool) -> Value {
-    let mut totals = compared(shadows.replaced());
-    totals["lost"] = json::tally(shadows.lost());
-    totals["conflicts"] = json!(shadows.conflicts.len());
-    let mut answer = json!({
-        "totals": totals,
-        "pairs": shadows.pairs.iter().map(|p| pair(view, p, all)).collect::<Value>(),
-        "conflicts": shadows.conflicts.iter().map(|c| conflict(view, c, all)).collect::<Value>(),
-    });
-    json::put_name(&mut answer, "path", path);
-    json::document("shadows", answer)
+pub(super) fn answer<'a>(
+    view: &'a View,
+    path: &'a [u8],
+    shadows: &'a Shadows,
+    all: bool,
+) -> impl Serialize + use<'a> {
+    Answer {
+        version: SCHEMA,
+        question: "shadows",
+        path: text(path),
+        path_hex: hex(path),
+        totals: Totals {
+            compared: shadows.replaced().into(),
+            lost: shadows.lost().into(),
+            conflicts: shadows.conflicts.len(),
+        },
+        pairs: Each(move || shadows.pairs.iter().map(move |it| pair(view, it, all))),
+        conflicts: Each(move || shadows.conflicts.iter().map(move |it| conflict(view, it, all))),
+    }
 }
 
-fn compared(compared: Compared) -> Value {
-    json!({ "identical": json::tally(compared.identical), "differing": json::tally(compared.differing) })
+#[derive(Serialize)]
+struct Answer<'a, P, C> {
+    version: u32,
+    question: &'static str,
+    path: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_hex: Option<String>,
+    totals: Totals,
+    pairs: P,
+    conflicts: C,
 }
 
-fn pair(view: &View, pair: &Pair, all: bool) -> Value {
+#[derive(Serialize)]
+struct Totals {
+    #[serde(flatten)]
+    compared: Split,
+    lost: Sizes,
+    conflicts: usize,
+}
+
+#[derive(Serialize)]
+struct Split {
+    identical: Sizes,
+    differing: Sizes,
+}
+
+impl From<Compared> for Split {
+    fn from(compared: Compared) -> Split {
+        Split {
+            identical: compared.identical.into(),
+            differing: compared.differing.into(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct PairAnswer<'a, D, E> {
+    hidden: Layer<'a>,
+    seen: Layer<'a>,
+    identical: Sizes,
+    differing: Sizes,
+    directories: D,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entries: Option<E>,
+}
+
+#[derive(Serialize)]
+struct Directory<'a> {
+    path: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_hex: Option<String>,
+    identical: Sizes,
+    differing: Sizes,
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    path: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_hex: Option<String>,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    identical: bool,
+    size: u64,
+    compressed_size: u64,
+    crc32: String,
+    hidden_by: Layer<'a>,
+}
+
+#[derive(Serialize)]
+struct ConflictAnswer<'a, G, E> {
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_hex: Option<String>,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(flatten)]
+    layer: Layer<'a>,
+    gave_way: G,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entries: Option<E>,
+}
+
+#[derive(Serialize)]
+struct GaveWay<'a> {
+    #[serde(flatten)]
+    layer: Layer<'a>,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    lost: Sizes,
+    hidden_by: Layer<'a>,
+}
+
+#[derive(Serialize)]
+struct Lost<'a> {
+    path: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_hex: Option<String>,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(flatten)]
+    layer: Layer<'a>,
+}
+
+fn pair<'a>(view: &'a View, pair: &'a Pair, all: bool) -> impl Serialize + use<'a> {
+    PairAnswer {
+        hidden: Layer::of(view, pair.hidden),
+        seen: Layer::of(view, pair.seen),
+        identical: pair.tally.identical.into(),
+        differing: pair.tally.differing.into(),
+        directories: Each(move || directories(view, pair)),
+        entries: all.then_some(Each(move || {
+            let by_path = super::by_path(view, &pair.replaced);
+            by_path.into_iter().map(move |replaced| entry(view, replaced))
+        })),
+    }
+}
+
+/// The directories that hidden entries lie in, each with what lies right in it, by path.
+fn directories<'a>(view: &'a View, pair: &'a Pair) -> impl Iterator<Item = Directory<'a>> + use<'a> {
     let stack = view.stack();
-    let mut directories: BTreeMap<Vec<u8>, Compared> = BTreeMap::new();
-    let directory = |replaced: &Replaced| -> NodeId { stack.parent(replaced.node) };
-    for group in pair
-        .replaced
-        .chunk_by(|one, other| directory(one) == directory(other))
-    {
-        let sum = directories.entry(stack.path(directory(&group[0]))).or_default();
-        group
-            .iter()
-            .for_each(|replaced| *sum += Compared::of(stack, replaced));
-    }
-    let directories = directories.into_iter().map(|(path, sum)| {
-        let mut object = compared(sum);
-        json::put_name(&mut object, "path", &path);
-        object
-    });
-    let mut object = compared(pair.tally);
-    object["hidden"] = json::layer(view, pair.hidden);
-    object["seen"] = json::layer(view, pair.seen);
-    object["directories"] = directories.collect();
-    if all {
-        object["entries"] = pair.replaced.iter().map(|r| replaced(view, r)).collect();
-    }
-    object
+    let parent = |replaced: &Replaced| stack.parent(replaced.node);
+    let groups = pair.replaced.chunk_by(|one, other| parent(one) == parent(other));
+    let mut sums: Vec<_> = groups
+        .map(|group| {
+            let mut sum = Compared::default();
+            group.iter().for_each(|it| sum += Compared::of(stack, it));
+            (directory_of(path_of(view, group[0].entry)), sum)
+        })
+        .collect();
+    sums.sort_unstable_by_key(|&(path, _)| path);
+    sums.into_iter().map(|(path, sum)| Directory {
+        path: text(path),
+        path_hex: hex(path),
+        identical: sum.identical.into(),
+        differing: sum.differing.into(),
+    })
 }
 
-fn replaced(view: &View, replaced: &Replaced) -> Value {
+fn path_of(view: &View, entry: EntryRef) -> &[u8] {
+    view.stack().entry(entry).path
+}
+
+fn directory_of(path: &[u8]) -> &[u8] {
+    let slash = path.iter().rposition(|&byte| byte == b'/');
+    &path[..slash.unwrap_or(0)]
+}
+
+fn entry<'a>(view: &'a View, replaced: &Replaced) -> Entry<'a> {
     let entry = view.stack().entry(replaced.entry);
-    let mut object = json!({
-        "type": kind_word(kind_of(entry.kind)),
-        "identical": replaced.is_identical,
-        "hidden_by": json::layer(view, replaced.by),
-        "size": entry.declared_size,
-        "compressed_size": entry.compressed_size,
-        "crc32": format!("{:08x}", entry.crc),
-    });
-    json::put_name(&mut object, "path", entry.path);
-    object
+    Entry {
+        path: text(entry.path),
+        path_hex: hex(entry.path),
+        kind: kind_word(kind_of(entry.kind)),
+        identical: replaced.is_identical,
+        size: entry.declared_size,
+        compressed_size: entry.compressed_size,
+        crc32: format!("{:08x}", entry.crc),
+        hidden_by: Layer::of(view, replaced.by),
+    }
 }
 
-fn conflict(view: &View, conflict: &Conflict, all: bool) -> Value {
-    let stack = view.stack();
-    let gave_way = conflict.gave_way.iter().map(|gave_way| {
-        let mut object = json::layer(view, gave_way.layer);
-        object["type"] = json!(kind_word(kind_of(gave_way.kind)));
-        object["hidden_by"] = json::layer(view, gave_way.by);
-        object["lost"] = json::tally(gave_way.lost);
-        object
-    });
-    let mut object = json::layer(view, conflict.seen);
-    json::put_name(&mut object, "path", &stack.path(conflict.node));
-    object["type"] = json!(kind_word(kind_of(conflict.kind)));
-    object["gave_way"] = gave_way.collect();
-    if all {
-        let lost = conflict.lost.iter().map(|lost| {
-            let entry = stack.entry(lost.entry);
-            let mut object = json::layer(view, lost.entry.layer);
-            object["type"] = json!(kind_word(kind_of(entry.kind)));
-            json::put_name(&mut object, "path", entry.path);
-            object
-        });
-        object["entries"] = lost.collect();
+fn conflict<'a>(view: &'a View, conflict: &'a Conflict, all: bool) -> impl Serialize + use<'a> {
+    let path = view.stack().path(conflict.node);
+    ConflictAnswer {
+        path: text(&path).into_owned(),
+        path_hex: hex(&path),
+        kind: kind_word(kind_of(conflict.kind)),
+        layer: Layer::of(view, conflict.seen),
+        gave_way: Each(move || {
+            conflict.gave_way.iter().map(move |gave_way| GaveWay {
+                layer: Layer::of(view, gave_way.layer),
+                kind: kind_word(kind_of(gave_way.kind)),
+                lost: gave_way.lost.into(),
+                hidden_by: Layer::of(view, gave_way.by),
+            })
+        }),
+        entries: all.then_some(Each(move || conflict.lost.iter().map(move |it| lost(view, it)))),
     }
-    object
+}
+
+fn lost<'a>(view: &'a View, lost: &Shadowed) -> Lost<'a> {
+    let entry = view.stack().entry(lost.entry);
+    Lost {
+        path: text(entry.path),
+        path_hex: hex(entry.path),
+        kind: kind_word(kind_of(entry.kind)),
+        layer: Layer::of(view, lost.entry.layer),
+    }
 }

@@ -87,7 +87,7 @@ impl Limit {
     fn left(&self) -> String {
         match self.limit.checked_sub(self.used) {
             Some(left) => self.amount(left),
-            None => format!("{} too many", self.amount(self.used - self.limit)),
+            None => format!("{} over", self.amount(self.used - self.limit)),
         }
     }
 }
