@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::{Value, json};
 
 use super::failure::{Class, Failure};
 use super::json;
@@ -119,9 +118,7 @@ impl Listing<'_> {
 
     fn line(&mut self, attr: &Attr, name: &[u8]) -> Result<(), Failure> {
         if self.args.json {
-            let object = self.object(attr, name)?;
-            writeln!(self.out, "{object}")?;
-            return Ok(());
+            return json::write_line(self.out, &json::node(self.view, attr, name)?);
         }
         if self.args.long {
             let (mode, time) = (mode_text(attr), time_text(attr.mtime.seconds));
@@ -139,22 +136,6 @@ impl Listing<'_> {
             }
         }
         Ok(writeln!(self.out)?)
-    }
-
-    fn object(&self, attr: &Attr, name: &[u8]) -> Result<Value, Failure> {
-        let mut object = json::layer(self.view, self.view.provider(attr.ino)?);
-        json::put_name(&mut object, "path", name);
-        object["type"] = json!(kind_word(attr.kind));
-        object["mode"] = json!(format!("{:04o}", attr.mode));
-        object["size"] = json!(attr.size);
-        object["mtime"] = json!(attr.mtime.seconds);
-        if attr.kind == Kind::Symlink {
-            match self.view.fs.readlink(attr.ino) {
-                Ok(target) => json::put_name(&mut object, "target", &target),
-                Err(_) => object["target"] = Value::Null,
-            }
-        }
-        Ok(object)
     }
 }
 

@@ -15,6 +15,7 @@ mod mount;
 mod mount_options;
 mod printable;
 mod run;
+mod shadows;
 mod size;
 mod stack_view;
 mod stat;
@@ -78,6 +79,7 @@ enum Verb {
     Stat(stat::StatArgs),
     Tree(tree::TreeArgs),
     Which(which::WhichArgs),
+    Shadows(shadows::ShadowsArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     Extract(extract::ExtractArgs),
@@ -114,6 +116,7 @@ pub fn main() -> ExitCode {
         Verb::Stat(args) => stat::run(&args),
         Verb::Tree(args) => tree::run(&args),
         Verb::Which(args) => which::run(&args),
+        Verb::Shadows(args) => shadows::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::RunServer(args) => run::run_server(&args),
         Verb::RunChild(args) => return run::run_child(&args),

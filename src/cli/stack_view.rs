@@ -68,6 +68,11 @@ impl View {
         names.map(|name| name.chars().count()).max().unwrap_or(0)
     }
 
+    /// A layer as people call it, and its place.
+    pub(super) fn layer_and_place(&self, layer: LayerIdx) -> String {
+        format!("{} (layer {})", self.layer_name(layer), layer.index() + 1)
+    }
+
     /// A layer as people call it: the name of its file.
     pub(super) fn layer_name(&self, layer: LayerIdx) -> String {
         let path = self.stack().layer(layer).path();

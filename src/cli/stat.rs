@@ -1,25 +1,32 @@
 //! `optfs stat`: all that is known of one path, or the numbers of a whole stack.
 
+mod whole;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use serde_json::{Value, json};
 
 use super::failure::{Class, Failure};
+use super::json;
 use super::layers::StackArgs;
 use super::ls::kind_word;
 use super::size::{counted, human};
 use super::stack_view::{View, mode_text, time_text};
 use super::terminal::{Out, each, print};
 use crate::fs::Kind;
-use crate::stack::{Body, EntryKind, EntryRef};
+use crate::stack::{Body, EntryRef};
 
 /// Show all that is known of a path, or the numbers of the whole stack
 #[derive(Args)]
 pub(super) struct StatArgs {
     #[command(flatten)]
     stack: StackArgs,
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
     /// Paths in the tree, with or without /opt in front (can be repeated) [default: the whole stack]
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
@@ -29,10 +36,17 @@ pub(super) fn run(args: &StatArgs) -> Result<ExitCode, Failure> {
     let view = View::open(&args.stack)?;
     print(|out| {
         if args.paths.is_empty() {
-            whole(&view, out)?;
+            match args.json {
+                true => writeln!(out, "{}", whole::object(&view))?,
+                false => whole::print(&view, out)?,
+            }
             return Ok(ExitCode::SUCCESS);
         }
         each(out, args.paths.iter().enumerate(), |out, (place, path)| {
+            if args.json {
+                writeln!(out, "{}", object(&view, path)?)?;
+                return Ok(ExitCode::SUCCESS);
+            }
             if place > 0 {
                 writeln!(out)?;
             }
@@ -91,6 +105,28 @@ fn one(view: &View, path: &Path, out: &mut Out) -> Result<(), Failure> {
     Ok(())
 }
 
+fn object(view: &View, path: &Path) -> Result<Value, Failure> {
+    let ino = view.find_itself(path)?;
+    let attr = view.attr(ino)?;
+    let node = view.fs.node(ino).map_err(|e| Failure::new(Class::Trouble, e))?;
+    let path = view.stack().path(node);
+    let mut object = json!(json::node(view, &attr, &path)?);
+    object["mtime_nanoseconds"] = json!(attr.mtime.nanoseconds);
+    object["inode"] = json!(attr.ino.0);
+    object["links"] = json!(attr.nlink);
+    match view.stack().body(node) {
+        Body::File(entry) | Body::Symlink(entry) => {
+            let e = view.stack().entry(entry);
+            object["method"] = json!(e.method.name());
+            object["encrypted"] = json!(e.encrypted);
+            object["compressed_size"] = json!(e.compressed_size);
+            object["crc32"] = json!(format!("{:08x}", e.crc));
+        }
+        Body::Directory(entry) => object["has_entry"] = json!(entry.is_some()),
+    }
+    Ok(json::document("stat", object))
+}
+
 fn entry_fields(view: &View, entry: EntryRef) -> Vec<(&'static str, String)> {
     let e = view.stack().entry(entry);
     let method = e.method.name();
@@ -103,50 +139,4 @@ fn entry_fields(view: &View, entry: EntryRef) -> Vec<(&'static str, String)> {
         ),
         ("crc32", format!("{:08x}", e.crc)),
     ]
-}
-
-fn whole(view: &View, out: &mut Out) -> Result<(), Failure> {
-    let stack = view.stack();
-    writeln!(
-        out,
-        "{:>5}  {:>9}  {:>11}  {:>11}  name",
-        "layer", "entries", "zipped", "unzipped"
-    )?;
-    let mut total = 0u64;
-    for (index, archive) in stack.layers_in_order() {
-        let unzipped = archive
-            .entries()
-            .filter(|(_, entry)| entry.kind != EntryKind::Directory)
-            .fold(0u64, |sum, (_, entry)| sum.saturating_add(entry.declared_size));
-        total = total.saturating_add(unzipped);
-        let (entries, zipped) = (archive.len(), human(archive.opened().size));
-        let place = index.index() + 1;
-        writeln!(
-            out,
-            "{place:>5}  {entries:>9}  {zipped:>11}  {:>11}  {}",
-            human(unzipped),
-            view.layer_name(index)
-        )?;
-    }
-    let (mut directories, mut files, mut links, mut seen) = (0u64, 0u64, 0u64, 0u64);
-    // The root is where the tree hangs, not one of its directories.
-    for node in stack.nodes().skip(1) {
-        let counter = match stack.body(node) {
-            Body::Directory(_) => &mut directories,
-            Body::Symlink(_) => &mut links,
-            Body::File(_) => &mut files,
-        };
-        *counter += 1;
-        if let Body::File(entry) | Body::Symlink(entry) = stack.body(node) {
-            seen = seen.saturating_add(stack.entry(entry).declared_size);
-        }
-    }
-    let counts = [
-        counted(files, "file"),
-        counted(directories, "directory"),
-        counted(links, "symlink"),
-    ];
-    writeln!(out, "\nmerged  {}; {}", counts.join(", "), human(seen))?;
-    writeln!(out, "hidden  {}", human(total.saturating_sub(seen)))?;
-    Ok(())
 }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::failure::{Class, Failure};
+use super::json;
 use super::layers::StackArgs;
 use super::printable::printable;
 use super::size::counted;
@@ -22,6 +23,9 @@ pub(super) struct TreeArgs {
     /// Levels to draw, at least 1 [default: all]
     #[arg(short = 'L', long, value_name = "LEVELS", value_parser = levels)]
     depth: Option<usize>,
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
     /// Where to begin, with or without /opt in front
     #[arg(default_value = "/opt", value_name = "PATH")]
     path: PathBuf,
@@ -40,8 +44,10 @@ pub(super) fn run(args: &TreeArgs) -> Result<ExitCode, Failure> {
         return Err(Failure::new(Class::No, message).hint("'optfs stat' shows what it is"));
     }
     print(|out| {
-        out.bold(&printable(args.path.as_os_str().as_encoded_bytes()))?;
-        writeln!(out)?;
+        if !args.json {
+            out.bold(&printable(args.path.as_os_str().as_encoded_bytes()))?;
+            writeln!(out)?;
+        }
         let (mut directories, mut files) = (0u64, 0u64);
         let mut levels = vec![Level {
             entries: entries(&view, top)?,
@@ -51,7 +57,10 @@ pub(super) fn run(args: &TreeArgs) -> Result<ExitCode, Failure> {
                 levels.pop();
                 continue;
             };
-            draw(&view, out, &levels, &name, ino, kind)?;
+            match args.json {
+                true => line(&view, out, ino)?,
+                false => draw(&view, out, &levels, &name, ino, kind)?,
+            }
             match kind {
                 Kind::Directory => {
                     directories += 1;
@@ -65,7 +74,9 @@ pub(super) fn run(args: &TreeArgs) -> Result<ExitCode, Failure> {
             }
         }
         let counts = [counted(directories, "directory"), counted(files, "file")];
-        writeln!(out, "\n{}", counts.join(", "))?;
+        if !args.json {
+            writeln!(out, "\n{}", counts.join(", "))?;
+        }
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -87,6 +98,13 @@ fn entries(view: &View, directory: Ino) -> Result<std::vec::IntoIter<(Vec<u8>, I
         .map(|e| (e.name.to_vec(), e.ino, e.kind))
         .collect();
     Ok(owned.into_iter())
+}
+
+/// A name as `ls --json` says it, by its whole path from the root of the tree.
+fn line(view: &View, out: &mut Out, ino: Ino) -> Result<(), Failure> {
+    let node = view.fs.node(ino).map_err(|e| Failure::new(Class::Trouble, e))?;
+    let path = view.stack().path(node);
+    json::write_line(out, &json::node(view, &view.attr(ino)?, &path)?)
 }
 
 fn draw(

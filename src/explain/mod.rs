@@ -3,8 +3,22 @@
 //!
 //! Leaves to others how answers are printed.
 
+mod chain;
 mod likeness;
+mod shadows;
+mod spread;
+mod tally;
+mod waste;
+mod weight;
 mod which;
 
+pub use chain::{Chain, End, Hop, chain};
 pub use likeness::{Likeness, likeness};
-pub use which::{Hidden, Reason, Seen, Which, root, which};
+pub use shadows::{Compared, Conflict, GaveWay, Pair, Replaced, Shadows, shadows, shadows_below};
+pub use spread::{Row, spread};
+pub use tally::Tally;
+pub use waste::{Waste, waste};
+pub use weight::{
+    Contents, LAYERS_LIMIT, LayerWeight, UNZIPPED_LIMIT_BYTES, UPLOAD_LIMIT_BYTES, Weight, weight,
+};
+pub use which::{Buried, Contribution, Hidden, Reason, Seen, Which, Win, root, which};

@@ -3,12 +3,8 @@
 
 use thiserror::Error;
 
-use super::{Fs, FsError, Ino, Kind, ROOT};
-
-/// Where Lambda shows the tree: absolute targets that begin so lead back into it.
-const HOME: &[u8] = b"/opt";
-/// Links that are followed on one walk before it counts as a loop (path_resolution(7)).
-const MAX_LINKS: usize = 40;
+use super::{Fs, FsError, Ino, ino_of};
+use crate::stack::Stop;
 
 /// Why a path leads nowhere.
 #[derive(Debug, Error)]
@@ -34,52 +30,14 @@ impl Fs {
     /// The inode that a path leads to. Parts `.` and `..` mean what they mean to the kernel; the last
     /// part, if it is a link, is followed when `follow` is given or a slash stands behind it.
     pub fn walk(&self, path: &[u8], follow: bool) -> Result<Ino, WalkError> {
-        let follow = follow || path.ends_with(b"/");
-        let mut left: Vec<Vec<u8>> = parts_reversed(path);
-        let mut at = ROOT;
-        let mut links = 0;
-        while let Some(part) = left.pop() {
-            let attr = self.lookup(at, &part).map_err(|e| match e {
-                FsError::NotADirectory => WalkError::NotADirectory,
-                _ => WalkError::NotFound,
-            })?;
-            if attr.kind != Kind::Symlink || (left.is_empty() && !follow) {
-                at = attr.ino;
-                continue;
-            }
-            links += 1;
-            if links > MAX_LINKS {
-                return Err(WalkError::Loop);
-            }
-            let target = self.readlink(attr.ino).map_err(WalkError::Damaged)?;
-            let target = match inside(&target) {
-                Some(inside) if target.starts_with(b"/") => {
-                    at = ROOT;
-                    inside
-                }
-                Some(relative) => relative,
-                None => return Err(WalkError::Outside(target.escape_ascii().to_string())),
-            };
-            left.extend(parts_reversed(target));
-        }
-        Ok(at)
+        let target = |link| self.readlink(ino_of(link));
+        let walked = self.stack.follow(path, follow, target, |_, _| {});
+        walked.map(ino_of).map_err(|stop| match stop {
+            Stop::Missing { .. } => WalkError::NotFound,
+            Stop::NotADirectory { .. } => WalkError::NotADirectory,
+            Stop::Loop => WalkError::Loop,
+            Stop::Outside(target) => WalkError::Outside(target.escape_ascii().to_string()),
+            Stop::Unreadable { error, .. } => WalkError::Damaged(error),
+        })
     }
-}
-
-/// A target as seen from the root of the tree, or as it is when it is relative; nothing when it is
-/// absolute and leads elsewhere.
-fn inside(target: &[u8]) -> Option<&[u8]> {
-    if !target.starts_with(b"/") {
-        return Some(target);
-    }
-    let below = target.strip_prefix(HOME)?;
-    (below.is_empty() || below.starts_with(b"/")).then_some(below)
-}
-
-fn parts_reversed(path: &[u8]) -> Vec<Vec<u8>> {
-    path.split(|&b| b == b'/')
-        .filter(|part| !part.is_empty())
-        .rev()
-        .map(<[u8]>::to_vec)
-        .collect()
 }

@@ -5,6 +5,7 @@
 //! lock guards it, and a node's number is the same for the same list of archives.
 
 mod draft;
+mod follow;
 mod merge;
 mod node;
 mod shadow;
@@ -17,6 +18,7 @@ use crate::archive::{Archive, Entry, EntryId};
 use node::{Directory, Node, entry_at};
 
 pub use crate::archive::{EntryKind, Method, Mtime};
+pub use follow::Stop;
 
 /// A layer's place in the stack: 0 is the bottom, the highest wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -247,6 +249,16 @@ impl Stack {
                 &self.shadowed[start..end]
             }
         }
+    }
+
+    /// All nodes that hide something, in their order, each with what it hides as [`Stack::shadowed`] has it.
+    pub fn all_shadowed(&self) -> impl Iterator<Item = (NodeId, &[Shadowed])> {
+        let starts = self.shadow_starts.iter().map(|&(_, start)| start as usize);
+        let ends = starts.clone().skip(1).chain([self.shadowed.len()]);
+        let owners = self.shadow_starts.iter().map(|&(owner, _)| owner);
+        owners
+            .zip(starts.zip(ends))
+            .map(|(owner, (start, end))| (owner, &self.shadowed[start..end]))
     }
 
     /// Bytes of memory that the layers' indexes and the tree take, those of the paths left out.

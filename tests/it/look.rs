@@ -1,6 +1,5 @@
-//! Looking into a stack without mounting it: ls, cat, stat, tree and which, to a pipe and on a terminal.
+//! Looking into a stack without mounting it: ls, cat, stat and tree, to a pipe and on a terminal.
 
-use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 
@@ -13,18 +12,18 @@ use crate::support::seen::ARCHIVE_MTIME;
 use crate::support::stack::write_archive;
 
 /// 2024-05-06 07:08:09 UTC.
-const MTIME: i32 = 1_714_979_289;
+pub(crate) const MTIME: i32 = 1_714_979_289;
 /// More than one read, and more than one checkpoint of a large entry.
 const LARGE_BYTES: usize = 3_000_000;
 
 /// Three layers in which everything happens that the verbs tell about.
-struct Scene {
-    scratch: TempDir,
+pub(crate) struct Scene {
+    pub(crate) scratch: TempDir,
     layers: Vec<&'static str>,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let base = RawZip::new()
             .dir("bin/")
             .mtime(MTIME)
@@ -62,7 +61,7 @@ impl Scene {
         Self::of(&[("base.zip", base), ("middle.zip", middle), ("top.zip", top)])
     }
 
-    fn of(layers: &[(&'static str, RawZip)]) -> Self {
+    pub(crate) fn of(layers: &[(&'static str, RawZip)]) -> Self {
         let scratch = TempDir::new().expect("a temporary directory");
         for (name, zip) in layers {
             write_archive(&scratch.path().join(name), &zip.build(), ARCHIVE_MTIME);
@@ -83,12 +82,12 @@ impl Scene {
         command
     }
 
-    fn ask(&self, args: &[&str]) -> Answer {
+    pub(crate) fn ask(&self, args: &[&str]) -> Answer {
         answer(&mut self.command(args))
     }
 
     /// The answer to a question that has one, and nothing to complain about.
-    fn says(&self, args: &[&str]) -> String {
+    pub(crate) fn says(&self, args: &[&str]) -> String {
         let answer = self.ask(args);
         assert_eq!(
             (answer.code, answer.stderr.as_str()),
@@ -98,7 +97,7 @@ impl Scene {
         answer.stdout
     }
 
-    fn objects(&self, args: &[&str]) -> Vec<Value> {
+    pub(crate) fn objects(&self, args: &[&str]) -> Vec<Value> {
         let text = self.ask(args).stdout;
         let parsed = text.lines().map(serde_json::from_str);
         parsed
@@ -107,7 +106,7 @@ impl Scene {
     }
 
     /// What a terminal shows, of a width that nothing here fills.
-    fn on_a_terminal(&self, args: &str, environment: &[(&str, &str)]) -> String {
+    pub(crate) fn on_a_terminal(&self, args: &str, environment: &[(&str, &str)]) -> String {
         let layers = self.layers.iter().map(|layer| format!(" --layer {layer}"));
         let line = format!("'{OPTFS}' {args}{}", layers.collect::<String>());
         let mut script = Command::new("script");
@@ -329,35 +328,6 @@ fn stat_says_all_that_is_known_of_a_path() {
     assert_eq!(scene.ask(&["stat", "nope"]).code, Some(1));
 }
 
-/// The numbers of the whole stack are those that one can count: hidden is what was packed for nothing.
-#[test]
-fn stat_counts_the_whole_stack() {
-    let scene = Scene::new();
-    let zipped = |layer: &str| {
-        fs::metadata(scene.scratch.path().join(layer))
-            .expect("a layer")
-            .len()
-    };
-    let [base, middle, top] = ["base.zip", "middle.zip", "top.zip"].map(zipped);
-    let base = format!("{:.1} KiB", base as f64 / 1024.0);
-    // Hidden: one, two and more, buried, same, same; seen of files and links: 3000000 + 6 + 10 + 4 + 35.
-    assert_eq!(
-        scene.says(&["stat"]),
-        format!(
-            "layer    entries       zipped     unzipped  name
-    1          5  {base:>11}      2.9 MiB  base.zip
-    2          6  {:>11}         52 B  middle.zip
-    3          3  {:>11}         20 B  top.zip
-
-merged  4 files, 2 directories, 4 symlinks; 2.9 MiB
-hidden  31 B
-",
-            format!("{middle} B"),
-            format!("{top} B")
-        )
-    );
-}
-
 #[test]
 fn tree_draws_the_stack() {
     let scene = Scene::new();
@@ -394,6 +364,19 @@ fn tree_draws_the_stack() {
     );
 }
 
+/// The same objects as of ls, in the order of the drawing, however deep it goes.
+#[test]
+fn tree_json_is_one_object_a_line() {
+    let scene = Scene::new();
+    let drawn = scene.objects(&["tree", "--json"]);
+    let mut listed = scene.objects(&["ls", "--json", "-R"]);
+    listed.sort_by_key(|o| o["path"].as_str().map(str::to_owned));
+    assert_eq!(drawn, listed);
+    let below = scene.objects(&["tree", "--json", "bin"]);
+    assert_eq!((below.len(), &below[0]["path"]), (1, &"bin/tool".into()));
+    assert_eq!(scene.objects(&["tree", "--json", "-L", "1"]).len(), 8);
+}
+
 #[test]
 fn tree_needs_a_directory() {
     let scene = Scene::new();
@@ -402,118 +385,6 @@ fn tree_needs_a_directory() {
     assert!(
         answer.stderr.starts_with("optfs: bin/tool: not a directory\n"),
         "{answer:?}"
-    );
-}
-
-#[test]
-fn which_names_the_provider_and_what_it_hides_topmost_first() {
-    let scene = Scene::new();
-    let crc = |bytes: &[u8]| crc32fast::hash(bytes);
-    assert_eq!(
-        scene.says(&["which", "/opt/bin/tool"]),
-        format!(
-            "bin/tool
-  seen    top.zip (layer 3)      6 B  crc {:08x}  2024-05-06 07:08:09
-  hidden  middle.zip (layer 2)  13 B  crc {:08x}  2024-05-06 07:08:09  replaced by top.zip
-  hidden  base.zip (layer 1)     4 B  crc {:08x}  2024-05-06 07:08:09  replaced by middle.zip
-",
-            crc(b"three\n"),
-            crc(b"two and more\n"),
-            crc(b"one\n")
-        )
-    );
-}
-
-#[test]
-fn which_says_when_nothing_was_lost() {
-    let scene = Scene::new();
-    let text = scene.says(&["which", "lib/same.txt"]);
-    let hidden: Vec<_> = text.lines().skip(2).collect();
-    assert_eq!(hidden.len(), 2, "{text}");
-    assert!(
-        hidden.iter().all(|line| line.ends_with("  same content")),
-        "{text}"
-    );
-}
-
-#[test]
-fn which_finds_what_is_buried_and_where_links_lead() {
-    let scene = Scene::new();
-    let answer = scene.ask(&["which", "etc/deep/conf", "lib64/same.txt", "nope"]);
-    assert_eq!((answer.code, answer.stderr.as_str()), (Some(1), ""));
-    let crc = crc32fast::hash(b"buried");
-    assert_eq!(
-        answer.stdout,
-        format!(
-            "etc/deep/conf
-  no layer provides it
-  hidden  base.zip (layer 1)  6 B  crc {crc:08x}  2024-05-06 07:08:09  top.zip has etc, no directory
-lib64/same.txt
-  no layer provides it: a symlink leads from there to lib/same.txt
-nope
-  no layer provides it
-"
-        )
-    );
-}
-
-#[test]
-fn which_names_everybody_in_a_directory() {
-    let scene = Scene::new();
-    assert_eq!(
-        scene.says(&["which", "bin", "/opt"]),
-        "bin\n  seen    a directory, of base.zip (layer 1), top.zip (layer 3)\n\
-         /opt\n  seen    a directory, of base.zip (layer 1), middle.zip (layer 2), top.zip (layer 3)\n"
-    );
-}
-
-#[test]
-fn which_answers_the_other_paths_when_one_is_impossible() {
-    let scene = Scene::new();
-    let answer = scene.ask(&["which", "../x", "large"]);
-    assert_eq!(answer.code, Some(2));
-    assert!(
-        answer.stdout.starts_with("large\n  seen    base.zip (layer 1)"),
-        "{answer:?}"
-    );
-    assert_eq!(answer.stderr, "optfs: ../x: the name has a '..' part\n");
-}
-
-#[test]
-fn which_json_is_one_object_a_line() {
-    let scene = Scene::new();
-    let objects = scene.objects(&["which", "--json", "bin/tool", "etc/deep/conf", "bin", "nope"]);
-    let [tool, buried, directory, nope] = objects.as_slice() else {
-        panic!("four answers, found {objects:?}");
-    };
-    assert_eq!(tool["seen"]["layer"], "top.zip");
-    assert_eq!(
-        (&tool["seen"]["position"], &tool["seen"]["size"]),
-        (&3.into(), &6.into())
-    );
-    let hidden = tool["hidden"].as_array().expect("a list");
-    let layers: Vec<_> = hidden
-        .iter()
-        .map(|h| (h["layer"].as_str(), h["hidden_by"]["layer"].as_str()))
-        .collect();
-    assert_eq!(
-        layers,
-        [
-            (Some("middle.zip"), Some("top.zip")),
-            (Some("base.zip"), Some("middle.zip"))
-        ]
-    );
-    assert_eq!(
-        (&buried["seen"], &buried["hidden"][0]["buried_under"]),
-        (&Value::Null, &"etc".into())
-    );
-    assert_eq!(
-        directory["seen"]["layers"],
-        serde_json::json!([{ "layer": "base.zip", "position": 1 }, { "layer": "top.zip", "position": 3 }])
-    );
-    assert_eq!(
-        (&nope["seen"], &nope["hidden"]),
-        (&Value::Null, &serde_json::json!([]))
     );
 }
 

@@ -38,5 +38,8 @@ mod run_streams;
 mod run_users;
 mod semantics;
 mod shadowed;
+mod shadows;
 mod tidy;
 mod transports;
+mod weight;
+mod which;

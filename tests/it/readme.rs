@@ -1,4 +1,4 @@
-//! The examples of the README, run as they stand there.
+//! The examples of the README and of docs/shadowing.md, run as they stand there.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -11,7 +11,16 @@ use crate::real_layers::layers;
 
 #[test]
 fn the_examples_of_the_readme_say_what_they_say() {
-    let readme = include_str!("../../README.md");
+    assert_says_what_it_says(include_str!("../../README.md"), 5);
+}
+
+#[test]
+fn the_examples_of_the_page_on_shadowing_say_what_they_say() {
+    assert_says_what_it_says(include_str!("../../docs/shadowing.md"), 5);
+}
+
+#[track_caller]
+fn assert_says_what_it_says(page: &str, blocks_in_it: usize) {
     let place = TempDir::new().unwrap();
     let names = [
         "awscli",
@@ -26,12 +35,12 @@ fn the_examples_of_the_readme_say_what_they_say() {
     for layer in layers(&names) {
         symlink(&layer, place.path().join(layer.file_name().unwrap())).unwrap();
     }
-    let blocks: Vec<_> = readme
+    let blocks: Vec<_> = page
         .split("```console\n")
         .skip(1)
         .map(|rest| rest.split("```").next().unwrap())
         .collect();
-    assert_eq!(blocks.len(), 5);
+    assert_eq!(blocks.len(), blocks_in_it);
     for block in blocks {
         for example in block.split("$ ").filter(|example| !example.trim().is_empty()) {
             let (command, expected) = example.split_once('\n').unwrap();
