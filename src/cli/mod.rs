@@ -14,11 +14,13 @@ mod ls;
 mod mount;
 mod mount_options;
 mod printable;
+mod resolve;
 mod run;
 mod size;
 mod stack_view;
 mod stat;
 mod terminal;
+mod torn;
 mod tree;
 mod umount;
 mod usage;
@@ -78,6 +80,8 @@ enum Verb {
     Stat(stat::StatArgs),
     Tree(tree::TreeArgs),
     Which(which::WhichArgs),
+    Resolve(resolve::ResolveArgs),
+    Torn(torn::TornArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     Extract(extract::ExtractArgs),
@@ -114,6 +118,8 @@ pub fn main() -> ExitCode {
         Verb::Stat(args) => stat::run(&args),
         Verb::Tree(args) => tree::run(&args),
         Verb::Which(args) => which::run(&args),
+        Verb::Resolve(args) => resolve::run(&args),
+        Verb::Torn(args) => torn::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::RunServer(args) => run::run_server(&args),
         Verb::RunChild(args) => return run::run_child(&args),

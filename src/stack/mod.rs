@@ -13,10 +13,10 @@ use std::ops::Range;
 
 use thiserror::Error;
 
-use crate::archive::{Archive, Entry, EntryId};
+use crate::archive::{Entry, EntryId};
 use node::{Directory, Node, entry_at};
 
-pub use crate::archive::{EntryKind, Method, Mtime};
+pub use crate::archive::{Archive, EntryKind, Method, Mtime};
 
 /// A layer's place in the stack: 0 is the bottom, the highest wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -135,7 +135,7 @@ impl Stack {
     }
 
     /// All nodes: parents before children, siblings by name.
-    pub fn nodes(&self) -> impl ExactSizeIterator<Item = NodeId> + use<> {
+    pub fn nodes(&self) -> impl DoubleEndedIterator<Item = NodeId> + ExactSizeIterator + use<> {
         (0..self.nodes.len() as u32).map(NodeId)
     }
 
