@@ -165,6 +165,13 @@ impl Answer<'_> {
                 self.files(out, how, &files)?;
             }
         }
+        if torn.files.is_empty() && torn.nature == Nature::Mixed {
+            out.dim("  files     ")?;
+            writeln!(
+                out,
+                "none is left over; only the versions' descriptions contradict"
+            )?;
+        }
         out.dim("  cure      ")?;
         Ok(writeln!(out, "{}", self.cure(torn))?)
     }
