@@ -173,7 +173,12 @@ impl Answer<'_> {
             )?;
         }
         out.dim("  cure      ")?;
-        Ok(writeln!(out, "{}", self.cure(torn))?)
+        // The sentence has two halves, and a line would be too long for both.
+        Ok(writeln!(
+            out,
+            "{}",
+            self.cure(torn).replacen(": ", ":\n            ", 1)
+        )?)
     }
 
     fn files(&self, out: &mut Out, how: How, files: &[&Disagreement]) -> Result<(), Failure> {

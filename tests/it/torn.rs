@@ -310,7 +310,8 @@ x  a node package, in /opt/nodejs/node_modules/x
             2  top.zip (layer 2)  counts: the uppermost layer
   files     1 file left over from a lower version
             /opt/nodejs/node_modules/x/1.js
-  cure      keep x in top.zip alone: leave it out of bottom.zip
+  cure      keep x in top.zip alone:
+            leave it out of bottom.zip
 
 1 package is torn, of 2 packages
 ";

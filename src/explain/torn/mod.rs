@@ -11,7 +11,6 @@ mod record;
 mod ruby;
 
 use super::tree::{Tree, Unread};
-use crate::path::RelPath;
 use crate::stack::{Body, LayerIdx, NodeId, Stack};
 
 /// Files that describe packages are read up to this size; a larger one is named as not read.
@@ -210,16 +209,6 @@ fn files_below(stack: &Stack, directory: NodeId) -> impl Iterator<Item = NodeId>
             waiting.extend(stack.children(node).rev());
         }
     })
-}
-
-/// What hides the entries of a path that nothing provides any more: the topmost layer that does.
-fn hidden_by(stack: &Stack, path: &[u8]) -> Option<LayerIdx> {
-    let path = RelPath::check(path).ok()?;
-    super::which(stack, &path)
-        .hidden
-        .iter()
-        .map(|hidden| hidden.by)
-        .max()
 }
 
 #[cfg(test)]

@@ -1,18 +1,18 @@
 //! Torn Python distributions: two `.dist-info` directories of one name, or files that are not those of the RECORD
 //! that counts, which is the one of the uppermost layer.
 
+use std::cell::OnceCell;
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::record::{Row, name_and_version, rows};
 use super::{
     Altered, DESCRIPTION_BYTES, Disagreement, Ecosystem, Findings, How, Installed, LayersBelow, Nature, Torn,
-    hidden_by,
 };
 use crate::explain::likeness::{Likeness, likeness};
 use crate::explain::tree::{Tree, Unread, below, folded};
 use crate::explain::version::compare;
-use crate::stack::{EntryRef, LayerIdx, NodeId};
+use crate::stack::{Body, EntryKind, EntryRef, LayerIdx, NodeId, Stack};
 
 /// A `.dist-info` directory.
 struct Distribution {
@@ -24,6 +24,29 @@ struct Distribution {
     record: EntryRef,
     /// RECORDs of the same path in lower layers, with other bytes.
     hidden_records: Vec<EntryRef>,
+}
+
+/// Paths of files that a later layer hides, made once when the first file is missing: a search for each would
+/// walk the same lists again and again.
+struct Hidden<'a>(HashMap<&'a [u8], LayerIdx>);
+
+impl<'a> Hidden<'a> {
+    fn of(stack: &'a Stack) -> Hidden<'a> {
+        let mut by_path = HashMap::new();
+        for shadowed in stack.nodes().flat_map(|node| stack.shadowed(node)) {
+            let entry = stack.entry(shadowed.entry);
+            if entry.kind != EntryKind::Directory {
+                let by = by_path.entry(entry.path).or_insert(shadowed.by);
+                *by = shadowed.by.max(*by);
+            }
+        }
+        Hidden(by_path)
+    }
+
+    /// The layer that hides a path, the topmost of several.
+    fn by(&self, path: &[u8]) -> Option<LayerIdx> {
+        self.0.get(path).copied()
+    }
 }
 
 /// A RECORD that does not count.
@@ -45,6 +68,7 @@ pub(super) fn find(tree: &Tree<'_>, layers: &LayersBelow, deep: bool, findings: 
             place.entry(name).or_default().push(distribution);
         }
     }
+    let hidden = OnceCell::new();
     for (place, by_name) in places {
         let path = stack.path(place);
         for (name, distributions) in by_name {
@@ -54,6 +78,7 @@ pub(super) fn find(tree: &Tree<'_>, layers: &LayersBelow, deep: bool, findings: 
                     tree,
                     place: &path,
                     deep,
+                    hidden: &hidden,
                     findings,
                 };
                 judge.judge(name, distributions);
@@ -89,14 +114,15 @@ fn distribution(tree: &Tree<'_>, node: NodeId, stem: &[u8]) -> Option<(String, D
 }
 
 /// One distribution's name in one directory.
-struct Judge<'a> {
-    tree: &'a Tree<'a>,
+struct Judge<'a, 's> {
+    tree: &'a Tree<'s>,
     place: &'a [u8],
     deep: bool,
+    hidden: &'a OnceCell<Hidden<'s>>,
     findings: &'a mut Findings,
 }
 
-impl Judge<'_> {
+impl Judge<'_, '_> {
     fn judge(&mut self, name: String, mut distributions: Vec<Distribution>) {
         distributions.sort_by(by_what_counts);
         let Some((counts, lower)) = distributions.split_last() else {
@@ -160,9 +186,10 @@ impl Judge<'_> {
                 layer,
             })
         };
-        let Some(entry) = self.tree.file(path).and_then(|node| self.tree.entry_of(node)) else {
+        let Some(entry) = self.seen(path) else {
             // What no layer has was left out when the layer was made, and a merge has no part in it.
-            return hidden_by(stack, path).and_then(|layer| disagree(How::Missing, layer));
+            let hidden = self.hidden.get_or_init(|| Hidden::of(stack));
+            return hidden.by(path).and_then(|layer| disagree(How::Missing, layer));
         };
         let is_own_layer = entry.layer == counts.record.layer;
         if row.sha256.is_none() || entry == counts.record || (is_own_layer && !self.deep) {
@@ -174,7 +201,8 @@ impl Judge<'_> {
         let is_other_size = row
             .size
             .is_some_and(|size| size != stack.entry(entry).declared_size);
-        let differs = is_other_size || self.other_hash(entry, row);
+        let is_link = stack.entry(entry).kind == EntryKind::Symlink;
+        let differs = is_other_size || is_link || self.other_hash(entry, row);
         match (differs, is_own_layer) {
             (false, _) => None,
             (true, false) => disagree(How::OtherContent, entry.layer),
@@ -186,6 +214,15 @@ impl Judge<'_> {
                 });
                 None
             }
+        }
+    }
+
+    /// The file or link at a path. No link is followed on the way: installers write through none.
+    fn seen(&self, path: &[u8]) -> Option<EntryRef> {
+        let stack = self.tree.stack();
+        match stack.body(stack.find(path.split(|&b| b == b'/'))?) {
+            Body::File(entry) | Body::Symlink(entry) => Some(entry),
+            Body::Directory(_) => None,
         }
     }
 
@@ -215,13 +252,12 @@ impl Judge<'_> {
 
     /// Files of a lower RECORD that are still seen, and that the one which counts does not list.
     fn left_over(&self, lower: &Lower, own: &HashSet<Vec<u8>>) -> Vec<Disagreement> {
-        let stack = self.tree.stack();
         let paths = lower.rows.iter().filter_map(|row| self.path(row));
         let stray =
             paths.filter(|path| !own.contains(path) && !super::is_at_or_below(path, &lower.directory));
         stray
             .filter_map(|path| {
-                let layer = stack.provider(self.tree.file(&path)?);
+                let layer = self.seen(&path)?.layer;
                 // What a layer above has put there is not what was left over.
                 (layer <= lower.layer).then_some(Disagreement {
                     path,
