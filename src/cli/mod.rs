@@ -14,12 +14,14 @@ mod ls;
 mod mount;
 mod mount_options;
 mod printable;
+mod resolve;
 mod run;
 mod shadows;
 mod size;
 mod stack_view;
 mod stat;
 mod terminal;
+mod torn;
 mod tree;
 mod umount;
 mod usage;
@@ -80,6 +82,8 @@ enum Verb {
     Tree(tree::TreeArgs),
     Which(which::WhichArgs),
     Shadows(shadows::ShadowsArgs),
+    Resolve(resolve::ResolveArgs),
+    Torn(torn::TornArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     Extract(extract::ExtractArgs),
@@ -117,6 +121,8 @@ pub fn main() -> ExitCode {
         Verb::Tree(args) => tree::run(&args),
         Verb::Which(args) => which::run(&args),
         Verb::Shadows(args) => shadows::run(&args),
+        Verb::Resolve(args) => resolve::run(&args),
+        Verb::Torn(args) => torn::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::RunServer(args) => run::run_server(&args),
         Verb::RunChild(args) => return run::run_child(&args),

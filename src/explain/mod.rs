@@ -4,10 +4,15 @@
 //! Leaves to others how answers are printed.
 
 mod chain;
+mod json;
 mod likeness;
+pub mod resolve;
 mod shadows;
 mod spread;
 mod tally;
+pub mod torn;
+mod tree;
+mod version;
 mod waste;
 mod weight;
 mod which;
@@ -17,6 +22,7 @@ pub use likeness::{Likeness, likeness};
 pub use shadows::{Compared, Conflict, GaveWay, Pair, Replaced, Shadows, shadows, shadows_below};
 pub use spread::{Row, spread};
 pub use tally::Tally;
+pub use tree::{Tree, Unread};
 pub use waste::{Waste, waste};
 pub use weight::{
     Contents, LAYERS_LIMIT, LayerWeight, UNZIPPED_LIMIT_BYTES, UPLOAD_LIMIT_BYTES, Weight, weight,

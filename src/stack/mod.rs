@@ -14,10 +14,10 @@ use std::ops::Range;
 
 use thiserror::Error;
 
-use crate::archive::{Archive, Entry, EntryId};
+use crate::archive::{Entry, EntryId};
 use node::{Directory, Node, entry_at};
 
-pub use crate::archive::{EntryKind, Method, Mtime};
+pub use crate::archive::{Archive, EntryKind, Method, Mtime};
 pub use follow::Stop;
 
 /// A layer's place in the stack: 0 is the bottom, the highest wins.
@@ -137,7 +137,7 @@ impl Stack {
     }
 
     /// All nodes: parents before children, siblings by name.
-    pub fn nodes(&self) -> impl ExactSizeIterator<Item = NodeId> + use<> {
+    pub fn nodes(&self) -> impl DoubleEndedIterator<Item = NodeId> + ExactSizeIterator + use<> {
         (0..self.nodes.len() as u32).map(NodeId)
     }
 

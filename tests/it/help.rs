@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::support::command::{answer, optfs, output};
 
 /// The verbs that a user may type.
-const VERBS: [&str; 14] = [
+const VERBS: [&str; 16] = [
     "bench",
     "extract",
     "mount",
@@ -19,6 +19,8 @@ const VERBS: [&str; 14] = [
     "tree",
     "which",
     "shadows",
+    "resolve",
+    "torn",
     "doctor",
     "completions",
 ];

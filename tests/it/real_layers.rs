@@ -128,7 +128,7 @@ pub(crate) fn layers(names: &[&str]) -> Vec<PathBuf> {
 }
 
 /// The name that Lambda has for the machine's own python3, for which `scripts/layers` picks its wheels.
-fn python_runtime() -> String {
+pub(crate) fn python_runtime() -> String {
     let print = "import sys; print('python%d.%d' % sys.version_info[:2])";
     output(Command::new("python3").args(["-c", print]))
         .trim_end()
@@ -136,7 +136,7 @@ fn python_runtime() -> String {
 }
 
 /// What a command prints when `optfs run` runs it on a stack.
-fn run<const N: usize>(runtime: Option<&str>, stack: &[PathBuf], command: [&str; N]) -> String {
+pub(crate) fn run<const N: usize>(runtime: Option<&str>, stack: &[PathBuf], command: [&str; N]) -> String {
     let mut optfs = optfs();
     optfs.arg("run");
     if let Some(runtime) = runtime {
