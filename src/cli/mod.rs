@@ -1,7 +1,10 @@
 //! Words in, words out: arguments, what names a layer, printing, progress and exit codes.
 
+mod bar;
 mod bench;
 mod cat;
+mod check;
+mod ci;
 mod completions;
 mod doctor;
 mod extract;
@@ -78,6 +81,8 @@ enum Verb {
     Stat(stat::StatArgs),
     Tree(tree::TreeArgs),
     Which(which::WhichArgs),
+    Check(check::CheckArgs),
+    Ci(ci::CiArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     Extract(extract::ExtractArgs),
@@ -114,6 +119,8 @@ pub fn main() -> ExitCode {
         Verb::Stat(args) => stat::run(&args),
         Verb::Tree(args) => tree::run(&args),
         Verb::Which(args) => which::run(&args),
+        Verb::Check(args) => check::run(&args, cli.verbosity),
+        Verb::Ci(args) => ci::run(&args, cli.verbosity),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::RunServer(args) => run::run_server(&args),
         Verb::RunChild(args) => return run::run_child(&args),

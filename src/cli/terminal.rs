@@ -45,6 +45,26 @@ impl Out {
         self.coloured("1", text)
     }
 
+    /// Text that a terminal shows in red: what fails.
+    pub(super) fn red(&mut self, text: &str) -> io::Result<()> {
+        self.coloured("1;31", text)
+    }
+
+    /// Text that a terminal shows in yellow: what may fail.
+    pub(super) fn yellow(&mut self, text: &str) -> io::Result<()> {
+        self.coloured("33", text)
+    }
+
+    /// Text that a terminal shows in green: what has passed.
+    pub(super) fn green(&mut self, text: &str) -> io::Result<()> {
+        self.coloured("32", text)
+    }
+
+    /// Text that a terminal shows in blue: what is worth knowing.
+    pub(super) fn blue(&mut self, text: &str) -> io::Result<()> {
+        self.coloured("34", text)
+    }
+
     fn coloured(&mut self, code: &str, text: &str) -> io::Result<()> {
         match self.colours {
             true => write!(self, "\x1b[{code}m{text}\x1b[0m"),

@@ -4,6 +4,7 @@
 //! Leaves to others how answers are printed.
 
 mod chain;
+pub mod check;
 mod likeness;
 mod shadows;
 mod spread;
