@@ -92,7 +92,7 @@ pub(super) struct Checked {
     /// Of each layer of the stack its place among those that were named, from 1.
     positions: Vec<usize>,
     /// Archives that cannot be opened, with their places.
-    unusable: Vec<(usize, ArchiveError)>,
+    pub(super) unusable: Vec<(usize, ArchiveError)>,
     /// What was found and is not allowed, with whether it is denied.
     pub(super) findings: Vec<(Finding, bool)>,
     /// How many findings were allowed.
@@ -218,6 +218,11 @@ impl Checked {
 
     pub(super) fn denied(&self) -> usize {
         self.findings.iter().filter(|(_, denied)| *denied).count()
+    }
+
+    /// Whether everything could be looked at and nothing is denied.
+    pub(super) fn passed(&self) -> bool {
+        self.denied() == 0 && self.unusable.is_empty()
     }
 
     /// A layer's place among those that were named, from 1.

@@ -116,7 +116,7 @@ pub(super) fn run(args: &CiArgs, verbosity: Verbosity) -> Result<ExitCode, Failu
     let checked = check::look(&paths, &measure, limits, false, verbosity)?;
     let waste = waste(&checked.stack);
     let compared = compare(&waste, &thresholds);
-    let passed = compared.iter().all(|one| one.passed) && checked.denied() == 0;
+    let passed = compared.iter().all(|one| one.passed) && checked.passed();
     print(|out| {
         match args.json {
             true => writeln!(out, "{}", answer(&checked, &waste, &compared))?,
@@ -178,13 +178,12 @@ fn compare(waste: &Waste, thresholds: &Thresholds) -> Vec<Compared> {
 fn pass(checked: &Checked, waste: &Waste, compared: &[Compared], out: &mut Out) -> Result<(), Failure> {
     out.green("passed")?;
     let layers = counted(checked.stack.layers().len() as u64, "layer");
-    let told = (checked.findings.len() as u64, "finding");
     write!(
         out,
-        "  {layers}; efficiency {:.4}, {} wasted; {} that nobody denies",
+        "  {layers}; efficiency {:.4}, {} wasted; {}, none denied",
         waste.efficiency(),
         human(waste.wasted_bytes),
-        counted(told.0, told.1)
+        counted(checked.findings.len() as u64, "finding")
     )?;
     if checked.allowed > 0 {
         write!(out, ", {} allowed", checked.allowed)?;
@@ -201,6 +200,11 @@ fn fail(checked: &Checked, compared: &[Compared], out: &mut Out) -> Result<(), F
     for one in compared.iter().filter(|one| !one.passed) {
         out.red("failed")?;
         writeln!(out, "  {}: {}", one.what, one.text)?;
+    }
+    if !checked.unusable.is_empty() {
+        out.red("failed")?;
+        let layers = counted(checked.unusable.len() as u64, "layer");
+        writeln!(out, "  {layers} cannot be opened")?;
     }
     let denied: Vec<&Finding> = checked
         .findings

@@ -23,7 +23,7 @@ pub(in crate::cli) fn body(checked: &Checked) -> Value {
         .iter()
         .map(|(found, denied)| finding(checked, found, *denied));
     json!({
-        "passed": checked.denied() == 0 && checked.unusable.is_empty(),
+        "passed": checked.passed(),
         "errors": checked.count(Severity::Error),
         "warnings": checked.count(Severity::Warning),
         "notes": checked.count(Severity::Note),

@@ -1,5 +1,6 @@
 //! Findings for people: by archive and rule, each rule explained once, what is found often folded.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 
@@ -18,7 +19,7 @@ pub(super) fn print(checked: &Checked, all: bool, out: &mut Out) -> Result<(), F
     let same_rule = |a: &(Finding, bool), b: &(Finding, bool)| {
         a.0.place.layer == b.0.place.layer && a.0.rule.code == b.0.rule.code
     };
-    let mut headed = None;
+    let (mut headed, mut explained) = (None, HashSet::new());
     for group in checked.findings.chunk_by(same_rule) {
         let layer = group[0].0.place.layer;
         if headed != Some(layer) {
@@ -33,6 +34,10 @@ pub(super) fn print(checked: &Checked, all: bool, out: &mut Out) -> Result<(), F
             writeln!(out, "\n")?;
         }
         print_group(group, all, out)?;
+        let rule = group[0].0.rule;
+        if explained.insert(rule.code) {
+            reasons(rule, out)?;
+        }
         writeln!(out)?;
     }
     summary(checked, out)
@@ -65,8 +70,12 @@ fn print_group(group: &[(Finding, bool)], all: bool, out: &mut Out) -> Result<()
             group.len() - shown
         ))?;
     }
+    Ok(())
+}
+
+fn reasons(rule: &Rule, out: &mut Out) -> io::Result<()> {
     paragraph("why", rule.why, out)?;
-    Ok(paragraph("cure", rule.cure, out)?)
+    paragraph("cure", rule.cure, out)
 }
 
 /// How many of what, in one line.
@@ -92,6 +101,9 @@ fn summary(checked: &Checked, out: &mut Out) -> Result<(), Failure> {
     }
     if checked.allowed > 0 {
         write!(out, "; {} allowed", checked.allowed)?;
+    }
+    if !checked.unusable.is_empty() {
+        write!(out, "; {} cannot be opened", checked.unusable.len())?;
     }
     // Errors are denied by themselves: only where it is otherwise there is something to say.
     if checked.denied() != checked.count(Severity::Error) {
@@ -127,8 +139,7 @@ pub(super) fn explain(rule: &Rule, out: &mut Out) -> Result<(), Failure> {
     out.bold(rule.slug)?;
     writeln!(out)?;
     paragraph("", rule.title, out)?;
-    paragraph("why", rule.why, out)?;
-    Ok(paragraph("cure", rule.cure, out)?)
+    Ok(reasons(rule, out)?)
 }
 
 /// Text broken at the width of a page, behind a word that says what it is.

@@ -60,7 +60,7 @@ const PREPENDED: Rule = Rule {
     title: "bytes before the first entry",
     why: "Self-extractors have them; some readers count offsets from the wrong place then, and a second archive \
           may hide there.",
-    cure: "Zip the content again, or cut the bytes off with `zip -A` after removing them.",
+    cure: "Zip the content again, without what stands in front.",
 };
 const TRAILING: Rule = Rule {
     code: "Z008",
@@ -103,6 +103,7 @@ pub(super) const RULES: &[&Rule] = &[
 
 /// Sizes of a data descriptor: without and with signature, of 32 and of 64 bits.
 const DESCRIPTOR_BYTES: [u64; 4] = [12, 16, 20, 24];
+const UNLISTED: &str = "a local header without a record in the directory";
 /// Nothing that can be an entry is shorter.
 const HEADER_BYTES: u64 = 30;
 
@@ -183,10 +184,14 @@ fn check_ends(look: &Look<'_>, findings: &mut Findings) {
 /// Bytes that no entry claims: a descriptor, something before the archive, a hidden entry, or just a gap.
 fn check_gap(look: &Look<'_>, start: u64, end: u64, before: Option<usize>, findings: &mut Findings) {
     let len = end - start;
+    // Who cannot be asked is reported where an entry cannot be read.
+    let is_hidden = |at: u64| at + HEADER_BYTES <= end && look.archive.has_local_header(at).unwrap_or(false);
     let Some(before) = before else {
-        if len > 0 {
-            let found = format!("{len} bytes");
-            findings.add(&PREPENDED, look.place(None, Some(0)), found);
+        let place = look.place(None, Some(0));
+        match len {
+            0 => {}
+            _ if is_hidden(0) => findings.add(&HIDDEN, place, UNLISTED),
+            _ => findings.add(&PREPENDED, place, format!("{len} bytes")),
         }
         return;
     };
@@ -198,15 +203,9 @@ fn check_gap(look: &Look<'_>, start: u64, end: u64, before: Option<usize>, findi
     let hidden = starts
         .iter()
         .map(|skipped| start + skipped)
-        .filter(|at| at + HEADER_BYTES <= end)
-        // Who cannot be asked is reported where an entry cannot be read.
-        .find(|&at| look.archive.has_local_header(at).unwrap_or(false));
+        .find(|&at| is_hidden(at));
     match hidden {
-        Some(at) => findings.add(
-            &HIDDEN,
-            look.place(None, Some(at)),
-            "a local header without a record in the directory",
-        ),
+        Some(at) => findings.add(&HIDDEN, look.place(None, Some(at)), UNLISTED),
         None => findings.add(&GAP, look.place(None, Some(start)), format!("{len} bytes")),
     }
 }

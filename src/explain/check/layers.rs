@@ -159,10 +159,8 @@ fn replacement(stack: &Stack, node: NodeId, path: &[u8], hidden: &Shadowed) -> O
 
 fn duplicate(stack: &Stack, hidden: &Shadowed) -> String {
     let entry = stack.entry(hidden.entry);
-    format!(
-        "hidden by a later entry: {} bytes, crc {:08x}",
-        entry.declared_size, entry.crc
-    )
+    let size = counted(entry.declared_size as usize, "byte");
+    format!("hidden by a later entry: {size}, crc {:08x}", entry.crc)
 }
 
 fn place(layer: LayerIdx, entry: Vec<u8>) -> Place {
