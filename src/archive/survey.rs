@@ -28,8 +28,6 @@ pub struct Survey {
 /// One record of a central directory, as far as the index leaves it out.
 #[derive(Debug, Clone)]
 pub struct Listed {
-    /// Where the record lies.
-    pub record_offset: u64,
     /// Where the entry's local header should lie.
     pub header_offset: u64,
     /// Declared size in the archive, in bytes.
@@ -92,7 +90,6 @@ impl Archive {
             next += usize::from(entry.is_some());
             let is_plain = entry.is_some_and(|id| self.plain_name(id).eq(raw.as_ref().iter().copied()));
             listed.push(Listed {
-                record_offset: record.central_directory_offset(),
                 header_offset: record.local_header_offset(),
                 compressed_size: record.compressed_size_hint(),
                 declared_size: record.uncompressed_size_hint(),

@@ -27,6 +27,11 @@ impl Out {
         }
     }
 
+    /// Whether a person reads it.
+    pub(super) fn is_terminal(&self) -> bool {
+        self.is_terminal
+    }
+
     /// A name as it is for a pipe; on a terminal with control characters and broken UTF-8 escaped.
     pub(super) fn name(&mut self, name: &[u8]) -> io::Result<()> {
         match self.is_terminal {

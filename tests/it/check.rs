@@ -92,6 +92,10 @@ fn scenes() -> Vec<Case> {
     let extensions = (0..11).fold(RawZip::new(), |zip, number| {
         zip.file(format!("extensions/{number}"), b"").mode(0o755)
     });
+    let cut_off = one("a")
+        .bend_central(|header| (header.compressed_size, header.uncompressed_size) = (1 << 20, 1 << 20))
+        .bend_local(|header| (header.compressed_size, header.uncompressed_size) = (1 << 20, 1 << 20))
+        .file("b", b"");
     let six = || (0..6).map(|number| one(format!("{number}"))).collect::<Vec<_>>();
     let module = |tag: &str| one(format!("python/{tag}.so"));
     let arm = || RawZip::new().file("python/x.so", elf::library(AARCH64, &[]));
@@ -112,6 +116,7 @@ fn scenes() -> Vec<Case> {
             ],
             &[],
         ),
+        (&[], vec![cut_off], &["Z001"]),
         (
             &[],
             vec![one("a").bend_central(|header| header.local_offset = 5000)],
@@ -534,6 +539,27 @@ fn findings_in_real_layers_are_right() {
         of(&["L020"])
     );
     assert_eq!(codes(&["--each", "--arch", arch[1]], &python[1..2]), of(&[]));
+}
+
+/// A wheel for arm64 in a stack for x86_64, and told from each other without being told which is right.
+#[test]
+fn a_wheel_of_the_other_architecture_is_seen() {
+    let speedups = "python/markupsafe/_speedups.cpython-312-aarch64-linux-gnu.so";
+    let stack = layers(&["kubectl", "python-arm64"]);
+    for (args, code) in [(&[][..], "L021"), (&["--arch=x86_64"], "L020")] {
+        let told = answer(optfs().args(["check", "--json"]).args(args).args(&stack));
+        let object: Value = serde_json::from_str(&told.stdout).unwrap();
+        let findings: Vec<_> = object["findings"].as_array().unwrap().iter().collect();
+        let about = |code: &str| findings.iter().filter(|one| one["code"] == code).count();
+        let seen = findings
+            .iter()
+            .any(|one| one["code"] == code && one["entry"] == speedups);
+        assert!(seen, "{told:?}");
+        // The two programs of kubectl are for x86_64.
+        assert_eq!((about(code), findings.len()), (1, 1), "{told:?}");
+    }
+    let other_python = answer(optfs().args(["check", "--runtime=python3.11"]).args(&stack));
+    assert!(other_python.stdout.contains("L022"), "{other_python:?}");
 }
 
 /// Whatever byte is bent and wherever the file ends: findings or an error, no panic.

@@ -56,12 +56,18 @@ fn print_group(group: &[(Finding, bool)], all: bool, out: &mut Out) -> Result<()
         false => FOLDED_FROM - 1,
     };
     for (finding, _) in &group[..shown] {
-        write!(out, "    - ")?;
         let found = printable(finding.found.as_bytes());
-        match (&finding.place.entry, finding.place.offset) {
-            (Some(entry), _) => writeln!(out, "{}: {found}", printable(entry))?,
-            (None, Some(offset)) => writeln!(out, "at byte {offset}: {found}")?,
-            (None, None) => writeln!(out, "{found}")?,
+        let place = match (&finding.place.entry, finding.place.offset) {
+            (Some(entry), _) => format!("{}:", printable(entry)),
+            (None, Some(offset)) => format!("at byte {offset}:"),
+            (None, None) => String::new(),
+        };
+        // What is too long for one line gets another, so that places stand below each other.
+        let is_short = place.chars().count() + found.chars().count() < WIDTH - "    -  ".len();
+        match (place.is_empty(), is_short) {
+            (true, _) => writeln!(out, "    - {found}")?,
+            (false, true) => writeln!(out, "    - {place} {found}")?,
+            (false, false) => writeln!(out, "    - {place}\n      {found}")?,
         }
     }
     if shown < group.len() {
@@ -120,14 +126,23 @@ fn severity(severity: Severity, out: &mut Out) -> io::Result<()> {
     }
 }
 
-/// All codes, a line each.
+/// All codes, a line each; on a terminal broken at the width of a page.
 pub(super) fn list(rules: &[&Rule], out: &mut Out) -> Result<(), Failure> {
     let widest = rules.iter().map(|rule| rule.slug.len()).max().unwrap_or(0);
     for rule in rules {
         write!(out, "{}  ", rule.code)?;
         severity(rule.severity, out)?;
         let gap = "warning".len() - rule.severity.word().len();
-        writeln!(out, "{:gap$}  {:<widest$}  {}", "", rule.slug, rule.title)?;
+        write!(out, "{:gap$}  {:<widest$}", "", rule.slug)?;
+        let indent = "Z001  warning  ".len() + widest + 2;
+        match out.is_terminal() {
+            true => writeln!(
+                out,
+                "  {}",
+                wrapped(rule.title, WIDTH - indent).join(&format!("\n{:indent$}", ""))
+            )?,
+            false => writeln!(out, "  {}", rule.title)?,
+        }
     }
     Ok(())
 }

@@ -112,6 +112,8 @@ pub(super) fn check(look: &Look<'_>, findings: &mut Findings) {
     let survey = &look.survey;
     // The end of what is known to be used so far, and whose end that is.
     let mut used: Option<(u64, usize)> = None;
+    // The last entry whose data runs out of the file.
+    let mut cut_off = None;
     let mut gaps = Vec::new();
     look.archive.local_headers(survey, |index, local| {
         let listed = &survey.listed[index];
@@ -123,15 +125,19 @@ pub(super) fn check(look: &Look<'_>, findings: &mut Findings) {
             }
         };
         compare(look, index, &local, findings);
-        let end = local.data_offset.saturating_add(listed.compressed_size);
-        if end > survey.file_bytes {
+        let mut end = local.data_offset.saturating_add(listed.compressed_size);
+        let is_cut_off = end > survey.file_bytes;
+        if is_cut_off {
             let found = format!(
                 "the data should be {} bytes, {} are left in the file",
                 listed.compressed_size,
                 survey.file_bytes.saturating_sub(local.data_offset)
             );
             findings.add(&NO_LOCAL_HEADER, look.listed(index), found);
-        } else if end > survey.directory.start && listed.header_offset < survey.directory.start {
+            // Else everything behind it would lie within it.
+            end = local.data_offset;
+        }
+        if end > survey.directory.start && listed.header_offset < survey.directory.start {
             findings.add(
                 &OVERLAP,
                 look.listed(index),
@@ -144,15 +150,20 @@ pub(super) fn check(look: &Look<'_>, findings: &mut Findings) {
                 let found = format!("begins within \"{}\"", other.escape_ascii());
                 findings.add(&OVERLAP, look.listed(index), found);
             }
+            // Where the data before really ends is not known.
+            Some((_, other)) if cut_off == Some(other) => {}
             Some((used_end, other)) => gaps.push((used_end, listed.header_offset, Some(other))),
             None => gaps.push((0, listed.header_offset, None)),
         }
         if used.is_none_or(|(used_end, _)| end > used_end) {
             used = Some((end, index));
         }
+        if is_cut_off {
+            cut_off = Some(index);
+        }
     });
     match used {
-        Some((end, last)) if end < survey.directory.start => {
+        Some((end, last)) if end < survey.directory.start && cut_off != Some(last) => {
             gaps.push((end, survey.directory.start, Some(last)));
         }
         None if survey.listed.is_empty() => gaps.push((0, survey.directory.start, None)),
