@@ -241,11 +241,11 @@ impl Checked {
 
     /// Says on standard error which archives cannot be opened; the exit status for that, if there are any.
     pub(super) fn complain(&self) -> Option<ExitCode> {
-        let complaints = self
-            .unusable
-            .iter()
-            .map(|(_, error)| Failure::of_archive(error).report());
-        complaints.last()
+        let mut status = None;
+        for (_, error) in &self.unusable {
+            status = Some(Failure::of_archive(error).report());
+        }
+        status
     }
 }
 

@@ -152,12 +152,13 @@ pub(super) fn check_stack(stack: &Stack, options: &Options, findings: &mut Findi
         }
     }
     let Some(runtime) = &options.runtime else { return };
-    let homes: [(&[&[u8]], &str, &Option<String>); 2] = [
-        (&[b"python", b"lib"], "python", &runtime.python),
-        (&[b"nodejs"], "node", &runtime.node),
+    let homes = [
+        (&b"python/lib"[..], "python", &runtime.python),
+        (b"nodejs", "node", &runtime.node),
     ];
     for (home, prefix, version) in homes {
-        let (Some(version), Some(directory)) = (version, stack.find(home.iter().copied())) else {
+        let directory = stack.find(home.split(|&b| b == b'/'));
+        let (Some(version), Some(directory)) = (version, directory) else {
             continue;
         };
         for child in stack.children(directory) {
