@@ -276,7 +276,7 @@ mod tests {
         for one in rules() {
             assert_eq!(rule(one.slug), Some(one));
             assert_eq!(rule(&one.code.to_lowercase()), Some(one));
-            let is_slug = |c: char| c.is_ascii_lowercase() || c == '-';
+            let is_slug = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
             assert!(one.slug.chars().all(is_slug), "{}", one.slug);
             for text in [one.why, one.cure] {
                 assert!(text.ends_with('.') && text.len() > 20, "{}: {text}", one.code);
