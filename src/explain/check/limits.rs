@@ -9,7 +9,7 @@ const TOO_MANY_LAYERS: Rule = Rule {
     slug: "too-many-layers",
     severity: Severity::Error,
     title: "more layers than a function may list",
-    why: "Lambda: \"Cannot reference more than 5 layers.\"",
+    why: "Lambda: \"Cannot reference more than 5 layers\".",
     cure: "Put layers that always go together into one zip.",
 };
 const TOO_LARGE: Rule = Rule {
@@ -18,7 +18,7 @@ const TOO_LARGE: Rule = Rule {
     severity: Severity::Error,
     title: "more unzipped bytes than Lambda allows",
     why: "Function and layers may have 262,144,000 bytes together, hidden files counted too. Lambda: \"Function code \
-          combined with layers exceeds the maximum allowed size of 262144000 bytes.\"",
+          combined with layers exceeds the maximum allowed size of 262144000 bytes\".",
     cure: "Leave out tests, caches and what a later layer replaces; or make the function a container image.",
 };
 const UPLOAD_TOO_LARGE: Rule = Rule {
