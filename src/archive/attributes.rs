@@ -33,6 +33,12 @@ fn has_unix_mode(host: u8) -> bool {
     matches!(host, 3 | 19)
 }
 
+/// The whole Unix mode, kind and setuid bits included; none from a creator that knows no modes.
+pub(super) fn unix_mode(record: &ZipFileHeaderRecord<'_>) -> Option<u32> {
+    let host = record.version_made_by().creator_system().as_u8();
+    has_unix_mode(host).then(|| record.external_attributes() >> 16)
+}
+
 /// What the central header says of kind and permission.
 ///
 /// Semantics decision: (5) modes come from the unix attributes; mode 0 or a non-unix creator means
@@ -40,12 +46,7 @@ fn has_unix_mode(host: u8) -> bool {
 /// device, FIFO or socket is a plain file with its data, as unzip leaves it. A name that ends in a
 /// slash is a directory whatever its mode says, and no other is: so extraction tools decide.
 pub(super) fn kind_and_permissions(record: &ZipFileHeaderRecord<'_>) -> (EntryKind, u16) {
-    let host = record.version_made_by().creator_system().as_u8();
-    let unix = if has_unix_mode(host) {
-        record.external_attributes() >> 16
-    } else {
-        0
-    };
+    let unix = unix_mode(record).unwrap_or(0);
     let kind = if record.file_path().as_ref().ends_with(b"/") {
         EntryKind::Directory
     } else if unix & S_IFMT == S_IFLNK {

@@ -2,6 +2,7 @@
 //!
 //! Every declared number is a claim. Time and memory grow with the directory as it lies in the file.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use rawzip::{ErrorKind, ZipArchive, ZipFileHeaderRecord, ZipLocator};
@@ -14,7 +15,7 @@ use crate::path::{NameError, RelPath};
 
 /// Read at once from the directory; also the longest record that is understood (three fields of
 /// 65,535 bytes after 46 fixed ones).
-const BUFFER_BYTES: usize = 256 * 1024;
+pub(super) const BUFFER_BYTES: usize = 256 * 1024;
 /// How far from the end the end record is searched: its comment has at most 65,535 bytes, the rest
 /// forgives trailing garbage.
 const SEARCH_BYTES: u64 = 1 << 20;
@@ -35,7 +36,7 @@ pub(super) struct Directory {
 }
 
 /// Lets `rawzip` read from our sources.
-struct Positioned<'a>(&'a dyn ReadAt);
+pub(super) struct Positioned<'a>(&'a dyn ReadAt);
 
 impl rawzip::ReaderAt for Positioned<'_> {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> std::io::Result<usize> {
@@ -94,16 +95,30 @@ fn one_by_one(
     buffer: &mut [u8],
     mut directory: Directory,
 ) -> Result<Directory, ArchiveError> {
+    each_record(path, archive, buffer, |record| {
+        let header_offset = record.local_header_offset();
+        directory
+            .push(record, header_offset)
+            .map_err(|limit| limit.of(path))
+    })?;
+    Ok(directory)
+}
+
+/// Hands out the records of a central directory in order, the illegal ones included.
+pub(super) fn each_record(
+    path: &Path,
+    archive: &Located<'_>,
+    buffer: &mut [u8],
+    mut visit: impl FnMut(&ZipFileHeaderRecord<'_>) -> Result<(), ArchiveError>,
+) -> Result<(), ArchiveError> {
     let mut entries = archive.entries(buffer);
     let mut seen = 0;
     loop {
         match entries.next_entry() {
-            Ok(None) => break,
-            Ok(Some(record)) => directory
-                .push(&record, record.local_header_offset())
-                .map_err(|limit| limit.of(path))?,
+            Ok(None) => return Ok(()),
+            Ok(Some(record)) => visit(&record)?,
             // What lies between the last declared entry and the end record is somebody else's.
-            Err(_) if seen as u64 == archive.entries_hint() && seen > 0 => break,
+            Err(_) if seen as u64 == archive.entries_hint() && seen > 0 => return Ok(()),
             Err(e) => {
                 let detail = e.to_string().to_lowercase();
                 return Err(ArchiveError::Damaged {
@@ -115,7 +130,16 @@ fn one_by_one(
         }
         seen += 1;
     }
-    Ok(directory)
+}
+
+/// Checks a decoded name, and that the index can say how long it is. A Unicode path field may hold a name
+/// of 65,530 bytes, CP437 may treble 65,535: the longest names of all are past every limit of a filesystem.
+pub(super) fn legal(decoded: &[u8]) -> Result<RelPath<'_>, NameError> {
+    let checked = RelPath::check(decoded)?;
+    match checked.as_bytes().len() {
+        len if len > usize::from(u16::MAX) => Err(NameError::TooLong(len)),
+        _ => Ok(checked),
+    }
 }
 
 /// What an index cannot count any more.
@@ -136,7 +160,7 @@ impl Directory {
         let raw = record.file_path();
         let host = record.version_made_by().creator_system().as_u8();
         let decoded = name::decode(raw.as_ref(), record.extra_fields(), host);
-        let checked = match RelPath::check(&decoded) {
+        let checked = match legal(&decoded) {
             Ok(checked) => checked,
             Err(reason) => {
                 self.rejected.push(Rejected {
@@ -146,16 +170,7 @@ impl Directory {
                 return Ok(());
             }
         };
-        // A Unicode path field may hold a name of 65,530 bytes, CP437 may treble 65,535: the longest
-        // names of all are past every limit of a filesystem.
-        let Ok(path_len) = u16::try_from(checked.as_bytes().len()) else {
-            let reason = NameError::TooLong(checked.as_bytes().len());
-            self.rejected.push(Rejected {
-                name: raw.as_ref().to_vec(),
-                reason,
-            });
-            return Ok(());
-        };
+        let path_len = checked.as_bytes().len() as u16;
         self.check_limits(1, path_len.into())?;
         let (kind, permissions) = attributes::kind_and_permissions(record);
         let record = Record {
@@ -194,30 +209,47 @@ impl Directory {
     }
 }
 
-type Located<'a> = ZipArchive<Positioned<'a>>;
+pub(super) type Located<'a> = ZipArchive<Positioned<'a>>;
 
 /// Finds the end record. The signature may also stand in a comment, or in bytes behind the archive:
 /// the first candidate from the end whose comment ends with the file and whose directory begins with
 /// an entry is it; failing that, the first whose directory begins with an entry.
-fn locate<'a>(
+pub(super) fn locate<'a>(
     path: &Path,
     source: &'a dyn ReadAt,
     size: u64,
     buffer: &mut [u8],
 ) -> Result<Located<'a>, ArchiveError> {
-    let mut end = size;
     let mut second_best = None;
+    let best = candidates(path, source, size, buffer, |archive, buffer| {
+        if begins_with_an_entry(&archive, buffer) {
+            if archive.end_offset() == size {
+                return ControlFlow::Break(archive);
+            }
+            second_best.get_or_insert(archive);
+        }
+        ControlFlow::Continue(())
+    })?;
+    best.or(second_best).ok_or_else(|| not_a_zip(path, source, size))
+}
+
+/// Tries the end records that stand in the last MiB of a file, the last first, until one is taken.
+pub(super) fn candidates<'a>(
+    path: &Path,
+    source: &'a dyn ReadAt,
+    size: u64,
+    buffer: &mut [u8],
+    mut visit: impl FnMut(Located<'a>, &mut [u8]) -> ControlFlow<Located<'a>>,
+) -> Result<Option<Located<'a>>, ArchiveError> {
+    let mut end = size;
     for _ in 0..MAX_CANDIDATES {
         let searched = size - end;
         let locator = ZipLocator::new().max_search_space(SEARCH_BYTES.saturating_sub(searched));
         let candidate_offset = match locator.locate_in_reader(Positioned(source), buffer, end) {
             Ok(archive) => {
                 let at = archive.eocd_offset();
-                if begins_with_an_entry(&archive, buffer) {
-                    if archive.end_offset() == size {
-                        return Ok(archive);
-                    }
-                    second_best.get_or_insert(archive);
+                if let ControlFlow::Break(taken) = visit(archive, buffer) {
+                    return Ok(Some(taken));
                 }
                 at
             }
@@ -238,10 +270,10 @@ fn locate<'a>(
             break;
         }
     }
-    second_best.ok_or_else(|| not_a_zip(path, source, size))
+    Ok(None)
 }
 
-fn begins_with_an_entry(archive: &Located<'_>, buffer: &mut [u8]) -> bool {
+pub(super) fn begins_with_an_entry(archive: &Located<'_>, buffer: &mut [u8]) -> bool {
     if matches!(
         archive.entries(&mut buffer[..GLANCE_BYTES]).next_entry(),
         Ok(Some(_))

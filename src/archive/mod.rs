@@ -7,12 +7,15 @@ mod attributes;
 mod deflate;
 mod directory;
 mod error;
+mod local;
 mod member;
 mod method;
 mod name;
 mod pieces;
 mod record;
 mod source;
+mod survey;
+mod verify;
 
 use std::fs::{self, File, FileType};
 use std::io;
@@ -23,9 +26,11 @@ use std::sync::Arc;
 pub use attributes::Mtime;
 pub use deflate::{Checkpoint, DeflateError, Inflater, Input};
 pub use error::{ArchiveError, EntryError};
+pub use local::Local;
 pub use member::Member;
 pub use method::{DecodeError, Method, decoder};
 pub use source::{ReadAt, Stamp};
+pub use survey::{Listed, Survey};
 
 use crate::path::NameError;
 use directory::Directory;

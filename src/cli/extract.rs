@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Verbosity;
+use super::bar::Bar;
 use super::failure::{Class, Failure};
 use super::layers::{self, StackArgs};
 use super::printable::printable;
@@ -106,21 +106,6 @@ fn summary(report: &Report, elapsed: Duration) -> String {
     } = report;
     let (size, seconds) = (human(*bytes), elapsed.as_secs_f64());
     format!("{files} files, {symlinks} symlinks, {directories} directories, {size} in {seconds:.2} s")
-}
-
-/// How far it is, on standard error.
-struct Bar(ProgressBar);
-
-impl Bar {
-    fn new(is_shown: bool) -> Bar {
-        if !is_shown {
-            return Bar(ProgressBar::hidden());
-        }
-        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-        let words = "{bar:40} {percent:>3}%  {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
-        Bar(bar
-            .with_style(ProgressStyle::with_template(words).unwrap_or_else(|_| ProgressStyle::default_bar())))
-    }
 }
 
 impl Progress for Bar {

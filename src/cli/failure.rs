@@ -45,6 +45,11 @@ impl Failure {
         }
     }
 
+    /// An archive that cannot be used.
+    pub(super) fn of_archive(error: &ArchiveError) -> Failure {
+        Failure::new(Class::Layer, error).maybe_hint(error.hint())
+    }
+
     /// What another process of this program failed with: its [`text`](Failure::text), hint and all.
     pub(super) fn relayed(text: String) -> Failure {
         Failure {
@@ -106,7 +111,7 @@ fn sayable(message: &str) -> String {
 
 impl From<ArchiveError> for Failure {
     fn from(error: ArchiveError) -> Failure {
-        Failure::new(Class::Layer, &error).maybe_hint(error.hint())
+        Failure::of_archive(&error)
     }
 }
 

@@ -54,10 +54,16 @@ impl StackArgs {
     }
 }
 
+/// Opens layers each for itself, bottom first: one that cannot be opened does not keep the others away.
+pub(super) fn open_each(paths: &[PathBuf]) -> Result<Vec<Result<Archive, ArchiveError>>, Failure> {
+    refuse_twins(paths)?;
+    Ok(open_all(paths))
+}
+
 /// Opens layers and merges them, bottom first.
 pub(super) fn open(paths: &[PathBuf]) -> Result<Stack, Failure> {
     refuse_twins(paths)?;
-    let archives = open_all(paths)?;
+    let archives = open_all(paths).into_iter().collect::<Result<Vec<_>, _>>()?;
     for archive in &archives {
         info!(
             "{}: {}",
@@ -74,7 +80,7 @@ pub(super) fn open(paths: &[PathBuf]) -> Result<Stack, Failure> {
 
 /// Reading one directory does not depend on another: a thread for each core takes the next path, this
 /// thread being one of them. More threads than that would only cost their stacks and heaps.
-fn open_all(paths: &[PathBuf]) -> Result<Vec<Archive>, ArchiveError> {
+fn open_all(paths: &[PathBuf]) -> Vec<Result<Archive, ArchiveError>> {
     let next = AtomicUsize::new(0);
     let work = || {
         let numbers = std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)));

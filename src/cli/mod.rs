@@ -1,7 +1,10 @@
 //! Words in, words out: arguments, what names a layer, printing, progress and exit codes.
 
+mod bar;
 mod bench;
 mod cat;
+mod check;
+mod ci;
 mod completions;
 mod doctor;
 mod extract;
@@ -84,6 +87,8 @@ enum Verb {
     Shadows(shadows::ShadowsArgs),
     Resolve(resolve::ResolveArgs),
     Torn(torn::TornArgs),
+    Check(check::CheckArgs),
+    Ci(ci::CiArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     Extract(extract::ExtractArgs),
@@ -123,6 +128,8 @@ pub fn main() -> ExitCode {
         Verb::Shadows(args) => shadows::run(&args),
         Verb::Resolve(args) => resolve::run(&args),
         Verb::Torn(args) => torn::run(&args),
+        Verb::Check(args) => check::run(&args, cli.verbosity),
+        Verb::Ci(args) => ci::run(&args, cli.verbosity),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::RunServer(args) => run::run_server(&args),
         Verb::RunChild(args) => return run::run_child(&args),

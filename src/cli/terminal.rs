@@ -27,6 +27,11 @@ impl Out {
         }
     }
 
+    /// Whether a person reads it.
+    pub(super) fn is_terminal(&self) -> bool {
+        self.is_terminal
+    }
+
     /// A name as it is for a pipe; on a terminal with control characters and broken UTF-8 escaped.
     pub(super) fn name(&mut self, name: &[u8]) -> io::Result<()> {
         match self.is_terminal {
@@ -43,6 +48,26 @@ impl Out {
     /// Text that a terminal shows in bold.
     pub(super) fn bold(&mut self, text: &str) -> io::Result<()> {
         self.coloured("1", text)
+    }
+
+    /// Text that a terminal shows in red: what fails.
+    pub(super) fn red(&mut self, text: &str) -> io::Result<()> {
+        self.coloured("1;31", text)
+    }
+
+    /// Text that a terminal shows in yellow: what may fail.
+    pub(super) fn yellow(&mut self, text: &str) -> io::Result<()> {
+        self.coloured("33", text)
+    }
+
+    /// Text that a terminal shows in green: what has passed.
+    pub(super) fn green(&mut self, text: &str) -> io::Result<()> {
+        self.coloured("32", text)
+    }
+
+    /// Text that a terminal shows in blue: what is worth knowing.
+    pub(super) fn blue(&mut self, text: &str) -> io::Result<()> {
+        self.coloured("34", text)
     }
 
     fn coloured(&mut self, code: &str, text: &str) -> io::Result<()> {

@@ -4,6 +4,7 @@
 //! Leaves to others how answers are printed.
 
 mod chain;
+pub mod check;
 mod json;
 mod likeness;
 pub mod resolve;

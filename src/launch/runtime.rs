@@ -101,6 +101,31 @@ impl Runtime {
             Family::Custom
         }
     }
+
+    /// Major and minor version of the C library of the runtime's system: Amazon Linux, 2 or 2023. None where
+    /// the system is not known, as that of a layer's own runtime.
+    ///
+    /// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html>, older pages of it for what is no
+    /// longer supported.
+    pub fn glibc(self) -> Option<(u32, u32)> {
+        #[rustfmt::skip]
+        const AMAZON_LINUX: [&str; 15] = [
+            "nodejs", "nodejs4.3", "nodejs4.3-edge", "nodejs6.10", "nodejs8.10", "java8", "python2.7", "python3.6",
+            "python3.7", "dotnetcore1.0", "dotnetcore2.0", "dotnetcore2.1", "ruby2.5", "go1.x", "provided",
+        ];
+        #[rustfmt::skip]
+        const AMAZON_LINUX_2: [&str; 17] = [
+            "nodejs10.x", "nodejs12.x", "nodejs14.x", "nodejs16.x", "nodejs18.x", "java8.al2", "java11", "java17",
+            "python3.8", "python3.9", "python3.10", "python3.11", "dotnetcore3.1", "dotnet6", "ruby2.7", "ruby3.2",
+            "provided.al2",
+        ];
+        match self.identifier {
+            "custom" => None,
+            old if AMAZON_LINUX.contains(&old) => Some((2, 17)),
+            two if AMAZON_LINUX_2.contains(&two) => Some((2, 26)),
+            _ => Some((2, 34)),
+        }
+    }
 }
 
 impl fmt::Display for Runtime {

@@ -14,10 +14,11 @@ use std::ops::Range;
 
 use thiserror::Error;
 
-use crate::archive::{Entry, EntryId};
 use node::{Directory, Node, entry_at};
 
-pub use crate::archive::{Archive, EntryKind, Method, Mtime};
+pub use crate::archive::{
+    Archive, ArchiveError, Entry, EntryError, EntryId, EntryKind, Listed, Local, Method, Mtime, Survey,
+};
 pub use follow::Stop;
 
 /// A layer's place in the stack: 0 is the bottom, the highest wins.

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::support::command::{answer, optfs, output};
 
 /// The verbs that a user may type.
-const VERBS: [&str; 16] = [
+const VERBS: [&str; 18] = [
     "bench",
     "extract",
     "mount",
@@ -21,6 +21,8 @@ const VERBS: [&str; 16] = [
     "shadows",
     "resolve",
     "torn",
+    "check",
+    "ci",
     "doctor",
     "completions",
 ];

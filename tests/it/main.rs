@@ -11,6 +11,8 @@ mod support;
 mod ahead;
 mod bad_input;
 mod bench;
+mod check;
+mod ci;
 mod doctor;
 mod extract;
 mod help;

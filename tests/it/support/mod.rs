@@ -3,6 +3,7 @@
 
 pub(crate) mod command;
 pub(crate) mod device;
+pub(crate) mod elf;
 pub(crate) mod generate;
 pub(crate) mod model;
 pub(crate) mod on_disk;
