@@ -11,12 +11,12 @@ pub(super) struct SearchPath {
     pub(super) places: Vec<Place>,
 }
 
-const FUNCTION: &str = "the function's code";
+const FUNCTION: &str = "function code";
 
 /// `PATH` of every zip runtime, and of the base images.
 pub(super) fn of_commands() -> SearchPath {
     let system = ["/var/lang/bin", "/usr/local/bin", "/usr/bin", "/bin"];
-    let holds = ["the runtime itself", "the system", "the system", "the system"];
+    let holds = ["the runtime", "the system", "the system", "the system"];
     let outside = system
         .into_iter()
         .zip(holds)
@@ -32,11 +32,11 @@ pub(super) fn of_libraries(machine: Machine) -> SearchPath {
     SearchPath {
         wanted: Wanted::File(Sort::Library(machine)),
         places: vec![
-            outside("/var/lang/lib", "the runtime itself"),
+            outside("/var/lang/lib", "the runtime"),
             outside("/lib64", "the system"),
             outside("/usr/lib64", "the system"),
-            outside("/var/runtime", "the runtime itself"),
-            outside("/var/runtime/lib", "the runtime itself"),
+            outside("/var/runtime", "the runtime"),
+            outside("/var/runtime/lib", "the runtime"),
             outside("/var/task", FUNCTION),
             outside("/var/task/lib", FUNCTION),
             layers("lib"),
@@ -55,7 +55,7 @@ pub(super) fn of_runtime(runtime: Runtime, machine: Machine) -> Result<SearchPat
             places: vec![
                 outside("JDK", "Java's own classes"),
                 outside("/var/task", FUNCTION),
-                outside("/var/task/lib/*.jar", "the function's jars"),
+                outside("/var/task/lib/*.jar", "function jars"),
                 layers("java/lib"),
             ],
         },
@@ -81,19 +81,19 @@ fn of_python(version: &str, machine: Machine) -> SearchPath {
         layers(&format!("python/lib/python{version}/site-packages")),
         layers("python"),
     ];
-    let own = "its own packages (boto3)";
+    let own = "own packages";
     if version_number >= (Version { major: 3, minor: 11 }) {
         places.push(outside(
             &format!("/var/lang/lib/python{version}/site-packages"),
             own,
         ));
-        places.push(outside("/var/runtime", "the runtime itself"));
+        places.push(outside("/var/runtime", "the runtime"));
     } else {
         places.push(outside("/var/runtime", own));
     }
     places.push(outside(
         &format!("/var/lang/lib/python{version}"),
-        "the standard library",
+        "standard library",
     ));
     SearchPath {
         wanted: Wanted::Python {
@@ -106,14 +106,14 @@ fn of_python(version: &str, machine: Machine) -> SearchPath {
 
 /// Node walks up from the requiring file before `NODE_PATH`, which the runtime's bootstrap sets.
 fn of_node(major: Option<&str>) -> SearchPath {
-    let mut places = vec![outside("/var/task/node_modules", "the function's packages")];
+    let mut places = vec![outside("/var/task/node_modules", "function packages")];
     if let Some(major) = major {
         places.push(layers(&format!("nodejs/node{major}/node_modules")));
     }
     places.extend([
         layers("nodejs/node_modules"),
-        outside("/var/runtime/node_modules", "its own packages (AWS SDK)"),
-        outside("/var/runtime", "the runtime itself"),
+        outside("/var/runtime/node_modules", "own packages"),
+        outside("/var/runtime", "the runtime"),
         outside("/var/task", FUNCTION),
     ]);
     SearchPath {
@@ -130,15 +130,15 @@ fn of_ruby(version: &str) -> SearchPath {
         wanted: Wanted::Ruby,
         places: vec![
             outside("/var/task", FUNCTION),
-            outside("/var/runtime/lib", "the runtime itself"),
+            outside("/var/runtime/lib", "the runtime"),
             layers("ruby/lib"),
-            outside("/var/lang/lib/ruby", "the standard library"),
+            outside("/var/lang/lib/ruby", "standard library"),
             outside(
                 &format!("/var/task/vendor/bundle/ruby/{version}.0"),
-                "the function's gems",
+                "function gems",
             ),
             layers(&format!("ruby/gems/{version}.0")),
-            outside("/var/runtime", "its own gems (AWS SDK)"),
+            outside("/var/runtime", "own gems"),
         ],
     }
 }
