@@ -4,6 +4,7 @@ mod bench;
 mod cat;
 mod completions;
 mod doctor;
+mod explore;
 mod extract;
 mod failure;
 mod guard;
@@ -79,6 +80,7 @@ enum Verb {
     Stat(stat::StatArgs),
     Tree(tree::TreeArgs),
     Which(which::WhichArgs),
+    Explore(explore::ExploreArgs),
     Shadows(shadows::ShadowsArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
@@ -116,6 +118,7 @@ pub fn main() -> ExitCode {
         Verb::Stat(args) => stat::run(&args),
         Verb::Tree(args) => tree::run(&args),
         Verb::Which(args) => which::run(&args),
+        Verb::Explore(args) => explore::run(&args),
         Verb::Shadows(args) => shadows::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::RunServer(args) => run::run_server(&args),

@@ -12,6 +12,7 @@ mod ahead;
 mod bad_input;
 mod bench;
 mod doctor;
+mod explore;
 mod extract;
 mod help;
 mod logging;
