@@ -7,6 +7,7 @@ mod check;
 mod ci;
 mod completions;
 mod doctor;
+mod explore;
 mod extract;
 mod failure;
 mod guard;
@@ -84,6 +85,7 @@ enum Verb {
     Stat(stat::StatArgs),
     Tree(tree::TreeArgs),
     Which(which::WhichArgs),
+    Explore(explore::ExploreArgs),
     Shadows(shadows::ShadowsArgs),
     Resolve(resolve::ResolveArgs),
     Torn(torn::TornArgs),
@@ -125,6 +127,7 @@ pub fn main() -> ExitCode {
         Verb::Stat(args) => stat::run(&args),
         Verb::Tree(args) => tree::run(&args),
         Verb::Which(args) => which::run(&args),
+        Verb::Explore(args) => explore::run(&args),
         Verb::Shadows(args) => shadows::run(&args),
         Verb::Resolve(args) => resolve::run(&args),
         Verb::Torn(args) => torn::run(&args),

@@ -43,6 +43,24 @@ pub(super) fn human(bytes: u64) -> String {
     }
 }
 
+/// Writes a size in at most five characters, for columns: `812B`, `1.2K`, `45M`.
+pub(super) fn short(bytes: u64) -> String {
+    let mut size = bytes as f64;
+    let mut unit = 'B';
+    for larger in ['K', 'M', 'G', 'T', 'P', 'E'] {
+        // What would be written with four digits is written in the next unit.
+        if size < 999.5 {
+            break;
+        }
+        (size, unit) = (size / 1024.0, larger);
+    }
+    match unit {
+        'B' => format!("{bytes}B"),
+        _ if size < 9.95 => format!("{size:.1}{unit}"),
+        _ => format!("{size:.0}{unit}"),
+    }
+}
+
 /// Writes how many of something there are.
 pub(super) fn counted(count: u64, noun: &str) -> String {
     match (count, noun.strip_suffix('y')) {
@@ -71,6 +89,23 @@ mod tests {
         }
         for text in ["", "M", "12x", "-1", "1.5M", "99999999999999T"] {
             assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_written_in_few_columns() {
+        for (bytes, text) in [
+            (0, "0B"),
+            (999, "999B"),
+            (1000, "1.0K"),
+            (10_188, "9.9K"),
+            (10_189, "10K"),
+            (1_023_000, "999K"),
+            (1_023_999, "1.0M"),
+            (262_144_000, "250M"),
+            (u64::MAX, "16E"),
+        ] {
+            assert_eq!(short(bytes), text);
         }
     }
 

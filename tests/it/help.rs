@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::support::command::{answer, optfs, output};
 
 /// The verbs that a user may type.
-const VERBS: [&str; 18] = [
+const VERBS: [&str; 19] = [
     "bench",
     "extract",
     "mount",
@@ -18,6 +18,7 @@ const VERBS: [&str; 18] = [
     "stat",
     "tree",
     "which",
+    "explore",
     "shadows",
     "resolve",
     "torn",

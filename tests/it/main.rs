@@ -14,6 +14,7 @@ mod bench;
 mod check;
 mod ci;
 mod doctor;
+mod explore;
 mod extract;
 mod help;
 mod logging;

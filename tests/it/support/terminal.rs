@@ -3,11 +3,13 @@
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::termios::{Termios, tcgetattr};
+use nix::unistd::{Pid, ttyname};
 
 use super::program::Screen;
 use super::until::until;
@@ -17,6 +19,8 @@ pub(crate) struct Terminal {
     leader: Child,
     keyboard: Option<File>,
     screen: Screen,
+    /// Its path, for programs that ask it or change it.
+    name: PathBuf,
 }
 
 impl Terminal {
@@ -44,13 +48,31 @@ impl Terminal {
             .stderr(copy(&pty.slave))
             .spawn()
             .expect("setsid is installed");
+        let name = ttyname(&pty.slave).expect("a terminal has a name");
         let keyboard = File::from(pty.master);
         let screen = Screen::of(keyboard.try_clone().expect("a descriptor is to be had"));
         Terminal {
             leader,
             keyboard: Some(keyboard),
             screen,
+            name,
         }
+    }
+
+    /// Its modes: whether it echoes, edits lines, and all the rest.
+    pub(crate) fn modes(&self) -> Termios {
+        let keyboard = self.keyboard.as_ref().expect("a terminal that is still there");
+        tcgetattr(keyboard).expect("a terminal has modes")
+    }
+
+    /// Gives it another size, as dragging the corner of its window does.
+    pub(crate) fn resize(&self, rows: u16, columns: u16) {
+        let (rows, columns) = (rows.to_string(), columns.to_string());
+        let mut stty = Command::new("stty");
+        stty.arg("-F")
+            .arg(&self.name)
+            .args(["rows", &rows, "cols", &columns]);
+        assert!(stty.status().expect("stty is installed").success());
     }
 
     pub(crate) fn press(&mut self, keys: &[u8]) {
