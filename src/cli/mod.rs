@@ -13,11 +13,14 @@ mod failure;
 mod guard;
 mod json;
 mod layers;
+mod limits;
 mod logging;
 mod ls;
 mod mount;
 mod mount_options;
+mod page;
 mod printable;
+mod report;
 mod resolve;
 mod run;
 mod shadows;
@@ -30,6 +33,7 @@ mod tree;
 mod umount;
 mod usage;
 mod which;
+mod whole_file;
 
 use std::process::ExitCode;
 
@@ -89,6 +93,7 @@ enum Verb {
     Shadows(shadows::ShadowsArgs),
     Resolve(resolve::ResolveArgs),
     Torn(torn::TornArgs),
+    Report(report::ReportArgs),
     Check(check::CheckArgs),
     Ci(ci::CiArgs),
     Doctor(doctor::DoctorArgs),
@@ -131,6 +136,7 @@ pub fn main() -> ExitCode {
         Verb::Shadows(args) => shadows::run(&args),
         Verb::Resolve(args) => resolve::run(&args),
         Verb::Torn(args) => torn::run(&args),
+        Verb::Report(args) => report::run(&args, cli.verbosity),
         Verb::Check(args) => check::run(&args, cli.verbosity),
         Verb::Ci(args) => ci::run(&args, cli.verbosity),
         Verb::Doctor(args) => doctor::run(&args),

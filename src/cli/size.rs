@@ -70,6 +70,14 @@ pub(super) fn counted(count: u64, noun: &str) -> String {
     }
 }
 
+/// Writes a part of a whole for people.
+pub(super) fn percent(part: u64, whole: u64) -> String {
+    match whole {
+        0 => "-".to_owned(),
+        _ => format!("{:.0} %", part as f64 * 100.0 / whole as f64),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

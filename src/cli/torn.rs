@@ -177,7 +177,7 @@ impl Answer<'_> {
         Ok(writeln!(
             out,
             "{}",
-            self.cure(torn).replacen(": ", ":\n            ", 1)
+            cure(self.view, torn).replacen(": ", ":\n            ", 1)
         )?)
     }
 
@@ -209,36 +209,6 @@ impl Answer<'_> {
 
     fn layer(&self, layer: LayerIdx) -> String {
         format!("{} (layer {})", self.view.layer_name(layer), layer.index() + 1)
-    }
-
-    /// What usually helps, with the layers' names.
-    fn cure(&self, torn: &Torn) -> String {
-        let name = printable(torn.name.as_bytes()).into_owned();
-        let Some((counts, lower)) = torn.versions.split_last() else {
-            return String::new();
-        };
-        let others: Vec<_> = torn
-            .layers()
-            .into_iter()
-            .filter(|&layer| layer != counts.layer)
-            .map(|layer| self.view.layer_name(layer))
-            .collect();
-        let keep = self.view.layer_name(counts.layer);
-        match (torn.nature, others.is_empty()) {
-            (_, true) => format!("install {name} once in {keep}, into an empty directory"),
-            (Nature::SideBySide, false) => {
-                let wanted = lower.last().map_or("", |installed| installed.version.as_str());
-                format!(
-                    "keep one version: take {name} out of {}, or of {keep} if {} is wanted",
-                    others.join(" and "),
-                    printable(wanted.as_bytes())
-                )
-            }
-            (Nature::Mixed, false) => format!(
-                "keep {name} in {keep} alone: leave it out of {}",
-                others.join(" and ")
-            ),
-        }
     }
 
     fn object(&self) -> Value {
@@ -288,7 +258,7 @@ impl Answer<'_> {
             "layers": layers.collect::<Vec<_>>(),
             "versions": versions.collect::<Vec<_>>(),
             "files": files.collect::<Vec<_>>(),
-            "cure": self.cure(torn),
+            "cure": cure(self.view, torn),
         });
         json::put_name(&mut object, "place", &torn.place);
         object
@@ -302,7 +272,37 @@ impl Answer<'_> {
     }
 }
 
-fn ecosystem_words(ecosystem: Ecosystem) -> &'static str {
+/// What usually helps, with the layers' names.
+pub(super) fn cure(view: &View, torn: &Torn) -> String {
+    let name = printable(torn.name.as_bytes()).into_owned();
+    let Some((counts, lower)) = torn.versions.split_last() else {
+        return String::new();
+    };
+    let others: Vec<_> = torn
+        .layers()
+        .into_iter()
+        .filter(|&layer| layer != counts.layer)
+        .map(|layer| view.layer_name(layer))
+        .collect();
+    let keep = view.layer_name(counts.layer);
+    match (torn.nature, others.is_empty()) {
+        (_, true) => format!("install {name} once in {keep}, into an empty directory"),
+        (Nature::SideBySide, false) => {
+            let wanted = lower.last().map_or("", |installed| installed.version.as_str());
+            format!(
+                "keep one version: take {name} out of {}, or of {keep} if {} is wanted",
+                others.join(" and "),
+                printable(wanted.as_bytes())
+            )
+        }
+        (Nature::Mixed, false) => format!(
+            "keep {name} in {keep} alone: leave it out of {}",
+            others.join(" and ")
+        ),
+    }
+}
+
+pub(super) fn ecosystem_words(ecosystem: Ecosystem) -> &'static str {
     match ecosystem {
         Ecosystem::Python => "a Python distribution",
         Ecosystem::Node => "a node package",
@@ -321,7 +321,7 @@ fn ecosystem_word(ecosystem: Ecosystem) -> &'static str {
 }
 
 /// Why the last version is the one that the others are held against.
-fn counts_words(torn: &Torn) -> &'static str {
+pub(super) fn counts_words(torn: &Torn) -> &'static str {
     match (torn.nature, torn.ecosystem) {
         (Nature::SideBySide, Ecosystem::Java) => "first on the class path, by name",
         (Nature::SideBySide, _) => "loaded: the highest version",
@@ -329,7 +329,7 @@ fn counts_words(torn: &Torn) -> &'static str {
     }
 }
 
-fn how_words(how: How) -> &'static str {
+pub(super) fn how_words(how: How) -> &'static str {
     match how {
         How::LeftOver => "left over from a lower version",
         How::OtherContent => "with other content than that version has",

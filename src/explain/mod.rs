@@ -7,6 +7,7 @@ mod chain;
 pub mod check;
 mod json;
 mod likeness;
+mod outline;
 pub mod resolve;
 mod shadows;
 mod spread;
@@ -20,6 +21,7 @@ mod which;
 
 pub use chain::{Chain, End, Hop, chain};
 pub use likeness::{Likeness, likeness};
+pub use outline::{Line, outline};
 pub use shadows::{Compared, Conflict, GaveWay, Pair, Replaced, Shadows, shadows, shadows_below};
 pub use spread::{Row, spread};
 pub use tally::Tally;

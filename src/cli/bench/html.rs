@@ -4,15 +4,12 @@ use std::fmt::Write;
 
 use super::{About, cell, ratio};
 use crate::bench::{Measure, Summary, Unit};
-use crate::cli::printable::printable;
+use crate::cli::page::{Page, escaped, name};
 
 /// The longest bar, in the drawing's own units.
 const WIDTH: f64 = 300.0;
 
-const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:62em;margin:2em auto;padding:0 1em;color:#222;background:#fff}\
-    table{border-collapse:collapse;width:100%}td,th{padding:.35em .8em .35em 0;text-align:left;vertical-align:top;border-top:1px solid #ddd}\
-    td.n{text-align:right;white-space:nowrap}small{color:#666}pre{white-space:pre-wrap}\
-    .e{fill:#b9b4a7}.m{fill:#2a7f62}.s{stroke:#222;stroke-width:1}";
+const STYLE: &str = ".e{fill:#b9b4a7}.m{fill:#2a7f62}.s{stroke:var(--text);stroke-width:1}\n";
 
 pub(super) fn page(about: &About) -> String {
     let mut rows = String::new();
@@ -29,25 +26,26 @@ pub(super) fn page(about: &About) -> String {
     let layers: String = about
         .layers
         .iter()
-        .map(|layer| {
-            format!(
-                "<li>{}</li>",
-                escaped(&printable(layer.as_os_str().as_encoded_bytes()))
-            )
-        })
+        .map(|layer| format!("<li>{}</li>", name(layer.as_os_str().as_encoded_bytes())))
         .collect();
     let notes: String = about
         .notes()
         .iter()
         .map(|note| format!("<li>{}</li>", escaped(note)))
         .collect();
-    format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>optfs bench</title>\n<style>{STYLE}</style></head>\n\
-         <body><h1>Extracted and mounted</h1>\n<pre>{heading}</pre>\n<p>Layers, first to last:</p><ol>{layers}</ol>\n\
+    let body = format!(
+        "<h1>Extracted and mounted</h1>\n<pre>{heading}</pre>\n<p>Layers, first to last:</p><ol>{layers}</ol>\n\
          <table><tr><th></th><th>extracted (grey)</th><th>mounted (green)</th><th>mounted is</th><th></th></tr>\n{rows}</table>\n\
-         <p>Median [least to most] of {} rounds; the line in a bar spans least to most.</p><ul>{notes}</ul>\n</body></html>\n",
+         <p>Median [least to most] of {} rounds; the line in a bar spans least to most.</p><ul>{notes}</ul>\n",
         about.report.rounds
-    )
+    );
+    Page {
+        title: "optfs bench",
+        style: STYLE,
+        body,
+        program: None,
+    }
+    .html()
 }
 
 fn row(rows: &mut String, measure: Measure, extracted: Option<Summary>, mounted: Option<Summary>) {
@@ -97,11 +95,4 @@ fn bars(extracted: Option<Summary>, mounted: Option<Summary>) -> String {
     }
     svg.push_str("</svg>");
     svg
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }

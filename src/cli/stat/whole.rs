@@ -6,12 +6,11 @@ use serde_json::{Value, json};
 
 use crate::cli::failure::Failure;
 use crate::cli::json;
-use crate::cli::size::{counted, human};
+use crate::cli::limits::limits;
+use crate::cli::size::{counted, human, percent};
 use crate::cli::stack_view::View;
 use crate::cli::terminal::Out;
-use crate::explain::{
-    self, LAYERS_LIMIT, Row, Shadows, Tally, UNZIPPED_LIMIT_BYTES, UPLOAD_LIMIT_BYTES, Waste, Weight,
-};
+use crate::explain::{self, Row, Shadows, Tally, Waste, Weight};
 use crate::stack::{Body, NodeId};
 
 /// Rows of a table of directories.
@@ -37,58 +36,6 @@ impl Numbers {
         [self.shadows.replaced().all(), self.shadows.lost()]
             .into_iter()
             .sum()
-    }
-
-    /// What Lambda limits: a word for it, the limit, how much of it is used, and whether that is bytes.
-    fn limits(&self) -> [Limit; 3] {
-        let largest_zip = self.weight.largest_zip();
-        [
-            Limit {
-                name: "layers",
-                text: "layers",
-                limit: LAYERS_LIMIT,
-                used: self.weight.layers.len() as u64,
-                in_bytes: false,
-            },
-            Limit {
-                name: "unzipped",
-                text: "all layers unzipped",
-                limit: UNZIPPED_LIMIT_BYTES,
-                used: self.weight.unzipped().bytes,
-                in_bytes: true,
-            },
-            Limit {
-                name: "upload",
-                text: "largest zip, uploaded",
-                limit: UPLOAD_LIMIT_BYTES,
-                used: largest_zip.map_or(0, |layer| layer.zipped_bytes),
-                in_bytes: true,
-            },
-        ]
-    }
-}
-
-struct Limit {
-    name: &'static str,
-    text: &'static str,
-    limit: u64,
-    used: u64,
-    in_bytes: bool,
-}
-
-impl Limit {
-    fn amount(&self, number: u64) -> String {
-        match self.in_bytes {
-            true => human(number),
-            false => number.to_string(),
-        }
-    }
-
-    fn left(&self) -> String {
-        match self.limit.checked_sub(self.used) {
-            Some(left) => self.amount(left),
-            None => format!("{} over", self.amount(self.used - self.limit)),
-        }
     }
 }
 
@@ -145,7 +92,7 @@ fn print_limits(out: &mut Out, numbers: &Numbers) -> Result<(), Failure> {
     let heading = format!("{:<21}  {:>10}  {:>10}  left", "Lambda's limits", "used", "limit");
     out.dim(&heading)?;
     writeln!(out)?;
-    for limit in numbers.limits() {
+    for limit in limits(&numbers.weight) {
         let (used, most, left) = (limit.amount(limit.used), limit.amount(limit.limit), limit.left());
         writeln!(out, "{:<21}  {used:>10}  {most:>10}  {left}", limit.text)?;
     }
@@ -223,7 +170,7 @@ pub(super) fn object(view: &View) -> Value {
         object["size"] = json!(size(view, file));
         object
     });
-    let limits = numbers.limits().map(|limit| {
+    let limits = limits(&numbers.weight).map(|limit| {
         let left = i128::from(limit.limit) - i128::from(limit.used);
         let left = left.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
         json!({ "name": limit.name, "limit": limit.limit, "used": limit.used, "left": left })
@@ -257,12 +204,5 @@ fn size(view: &View, file: NodeId) -> u64 {
     match view.stack().body(file) {
         Body::File(entry) | Body::Symlink(entry) => view.stack().entry(entry).declared_size,
         Body::Directory(_) => 0,
-    }
-}
-
-fn percent(part: u64, whole: u64) -> String {
-    match whole {
-        0 => "-".to_owned(),
-        _ => format!("{:.0} %", part as f64 * 100.0 / whole as f64),
     }
 }
