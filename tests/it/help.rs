@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::support::command::{answer, optfs, output};
 
 /// The verbs that a user may type.
-const VERBS: [&str; 19] = [
+const VERBS: [&str; 20] = [
     "bench",
     "extract",
     "mount",
@@ -22,6 +22,7 @@ const VERBS: [&str; 19] = [
     "shadows",
     "resolve",
     "torn",
+    "report",
     "check",
     "ci",
     "doctor",

@@ -32,6 +32,7 @@ mod odd_names;
 mod odd_zips;
 mod readme;
 mod real_layers;
+mod report;
 mod resolve;
 mod run;
 mod run_ends;

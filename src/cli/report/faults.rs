@@ -28,7 +28,14 @@ impl Answers<'_> {
                 torn.len()
             ),
         };
-        html.extend(torn.iter().take(MOST).map(|torn| self.torn_package(torn)));
+        if !torn.is_empty() {
+            let articles: String = torn
+                .iter()
+                .take(MOST)
+                .map(|torn| self.torn_package(torn))
+                .collect();
+            html += &format!("<div class=\"articles\">\n{articles}</div>\n");
+        }
         html += &and_more(torn.len().saturating_sub(MOST), "packages", "optfs torn");
         for unread in &self.torn.unread {
             html += &format!(

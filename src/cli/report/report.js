@@ -229,7 +229,7 @@ function words(cell) {
   if (cell.nodes.length !== 1) return `${cell.label} files`;
   const name = path(node) + (isDirectory(node) ? '/' : '');
   return isDirectory(node)
-    ? `${name}, ${human(bytes[node])}, ${counted(files[node], 'file')}`
+    ? `${name}, ${human(bytes[node])}, ${counted(files[node], 'name')}`
     : `${name}, ${human(bytes[node])}, layer ${layer[node]}, ${layerName(layer[node])}`;
 }
 function explain(cell, x, y) {
@@ -240,7 +240,7 @@ function explain(cell, x, y) {
     const name = path(node) + (isDirectory(node) ? '/' : '');
     tip.append(make('span', 'path', name));
     const kinds = kind[node] === LINK ? 'symlink, ' : '';
-    const how = isDirectory(node) ? `, ${counted(files[node], 'file')}` : '';
+    const how = isDirectory(node) ? `, ${counted(files[node], 'name')}` : '';
     line(`${kinds}${human(bytes[node])}${how}; ${percent(bytes[node], bytes[0])} of all`);
   } else {
     tip.append(make('span', 'path', `${cell.label} files in ${path(nodes.length ? parent[node] : cell.inside) || '/opt'}/`));
@@ -270,13 +270,13 @@ function showWay() {
   const way = [];
   for (let at = state.at; at; at = parent[at]) way.unshift(at);
   for (const at of [0, ...way]) {
-    if (at) crumbs.append(make('i', '', '/'));
+    if (at) crumbs.append(make('i', '', '/'), make('wbr'));
     if (at === state.at) { crumbs.append(make('b', '', at ? names[at] : '/opt')); continue; }
     const link = make('a', '', at ? names[at] : '/opt');
     link.href = address({ at });
     crumbs.append(link);
   }
-  crumbs.append(make('small', '', `  ${human(bytes[state.at])} in ${counted(files[state.at], 'file')}`));
+  crumbs.append(make('small', '', `  ${human(bytes[state.at])} in ${counted(files[state.at], 'name')}`));
   for (const by of ['size', 'files']) byId('by-' + by).setAttribute('aria-pressed', state.by === by);
 }
 function showLegend() {

@@ -24,8 +24,16 @@ impl Answers<'_> {
                 "",
             ),
             (
-                unzipped.left(),
-                format!("left of {} unzipped", human(unzipped.limit)),
+                human(unzipped.limit.abs_diff(unzipped.used)),
+                format!(
+                    "{} Lambda's {} unzipped",
+                    if unzipped.used > unzipped.limit {
+                        "over"
+                    } else {
+                        "left of"
+                    },
+                    human(unzipped.limit)
+                ),
                 if unzipped.used > unzipped.limit { "bad" } else { "" },
             ),
             (
