@@ -1,15 +1,14 @@
 //! `optfs extract`: the merged tree on disk, for those who cannot mount, and to compare with a mount.
 
-use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Verbosity;
+use super::bar::Bar;
 use super::failure::{Class, Failure};
 use super::layers::{self, StackArgs};
 use super::printable::printable;
@@ -47,10 +46,9 @@ pub(super) fn run(args: &ExtractArgs, verbosity: Verbosity) -> Result<ExitCode, 
         ..Options::default()
     };
     let fs = Fs::new(Arc::new(stack), shown);
-    let with_bar = !verbosity.quiet && !args.no_progress && io::stderr().is_terminal();
-    let bar = Bar::new(with_bar);
+    let bar = Bar::new(args.no_progress, verbosity);
     let written = extract::write(&fs, dir, extract::Options::default(), &bar);
-    bar.0.finish_and_clear();
+    bar.end();
     let report = written.map_err(|error| explain(&error, dir))?;
     if !verbosity.quiet {
         eprintln!("optfs: {}", summary(&report, begin.elapsed()));
@@ -106,21 +104,6 @@ fn summary(report: &Report, elapsed: Duration) -> String {
     } = report;
     let (size, seconds) = (human(*bytes), elapsed.as_secs_f64());
     format!("{files} files, {symlinks} symlinks, {directories} directories, {size} in {seconds:.2} s")
-}
-
-/// How far it is, on standard error.
-struct Bar(ProgressBar);
-
-impl Bar {
-    fn new(is_shown: bool) -> Bar {
-        if !is_shown {
-            return Bar(ProgressBar::hidden());
-        }
-        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-        let words = "{bar:40} {percent:>3}%  {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
-        Bar(bar
-            .with_style(ProgressStyle::with_template(words).unwrap_or_else(|_| ProgressStyle::default_bar())))
-    }
 }
 
 impl Progress for Bar {

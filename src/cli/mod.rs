@@ -1,18 +1,24 @@
 //! Words in, words out: arguments, what names a layer, printing, progress and exit codes.
 
+mod bar;
 mod bench;
 mod cat;
 mod completions;
+mod diff;
 mod doctor;
 mod extract;
 mod failure;
 mod guard;
+mod hash;
 mod json;
 mod layers;
+mod lock;
 mod logging;
 mod ls;
 mod mount;
 mod mount_options;
+mod operand;
+mod order;
 mod printable;
 mod run;
 mod size;
@@ -78,6 +84,10 @@ enum Verb {
     Stat(stat::StatArgs),
     Tree(tree::TreeArgs),
     Which(which::WhichArgs),
+    Diff(diff::DiffArgs),
+    Order(order::OrderArgs),
+    Hash(hash::HashArgs),
+    Lock(lock::LockArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     Extract(extract::ExtractArgs),
@@ -114,6 +124,10 @@ pub fn main() -> ExitCode {
         Verb::Stat(args) => stat::run(&args),
         Verb::Tree(args) => tree::run(&args),
         Verb::Which(args) => which::run(&args),
+        Verb::Diff(args) => diff::run(&args, cli.verbosity),
+        Verb::Order(args) => order::run(&args),
+        Verb::Hash(args) => hash::run(&args, cli.verbosity),
+        Verb::Lock(args) => lock::run(&args, cli.verbosity),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::RunServer(args) => run::run_server(&args),
         Verb::RunChild(args) => return run::run_child(&args),

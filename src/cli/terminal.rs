@@ -27,6 +27,11 @@ impl Out {
         }
     }
 
+    /// Whether a person reads it.
+    pub(super) fn is_terminal(&self) -> bool {
+        self.is_terminal
+    }
+
     /// A name as it is for a pipe; on a terminal with control characters and broken UTF-8 escaped.
     pub(super) fn name(&mut self, name: &[u8]) -> io::Result<()> {
         match self.is_terminal {
@@ -45,7 +50,8 @@ impl Out {
         self.coloured("1", text)
     }
 
-    fn coloured(&mut self, code: &str, text: &str) -> io::Result<()> {
+    /// Text that a terminal shows in a colour, named by its number (ECMA-48, 8.3.117).
+    pub(super) fn coloured(&mut self, code: &str, text: &str) -> io::Result<()> {
         match self.colours {
             true => write!(self, "\x1b[{code}m{text}\x1b[0m"),
             false => self.write_all(text.as_bytes()),

@@ -216,7 +216,8 @@ impl Answer<'_> {
     }
 }
 
-fn kind_of(kind: crate::stack::EntryKind) -> Kind {
+/// A kind of entry as the kind of file that it is.
+pub(super) fn kind_of(kind: crate::stack::EntryKind) -> Kind {
     use crate::stack::EntryKind;
     match kind {
         EntryKind::Directory => Kind::Directory,

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::support::command::{answer, optfs, output};
 
 /// The verbs that a user may type.
-const VERBS: [&str; 13] = [
+const VERBS: [&str; 17] = [
     "bench",
     "extract",
     "mount",
@@ -18,6 +18,10 @@ const VERBS: [&str; 13] = [
     "stat",
     "tree",
     "which",
+    "diff",
+    "order",
+    "hash",
+    "lock",
     "doctor",
     "completions",
 ];
