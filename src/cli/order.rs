@@ -77,8 +77,7 @@ impl Answer<'_> {
             writeln!(out, "{:>3}  {}", place(layer), self.view.layer_name(layer))?;
         }
         writeln!(out)?;
-        let is_told = |pair: &&Pair| pair.disputed > 0 || pair.swapped.any();
-        let told: Vec<_> = self.pairs.iter().filter(is_told).collect();
+        let told: Vec<_> = self.pairs.iter().filter(|pair| pair.disputed > 0).collect();
         if !told.is_empty() {
             out.bold("if two change places")?;
             writeln!(out)?;
@@ -98,9 +97,9 @@ impl Answer<'_> {
         let silent = (self.pairs.len() - told.len()) as u64;
         match (silent, told.is_empty()) {
             (0, _) => {}
-            (_, true) => writeln!(out, "no two layers touch the same path with another result")?,
-            (1, false) => writeln!(out, "the other pair: nothing")?,
-            (silent, false) => writeln!(out, "the other {silent} pairs: nothing")?,
+            (_, true) => writeln!(out, "no two layers dispute a path")?,
+            (1, false) => writeln!(out, "the other pair disputes no path")?,
+            (silent, false) => writeln!(out, "the other {silent} pairs dispute no path")?,
         }
         writeln!(out, "\n{}", self.conclusion())?;
         self.permutations(out)

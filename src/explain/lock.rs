@@ -358,7 +358,7 @@ mod tests {
         );
         assert_eq!(
             changes(&[c.clone(), pin("a", 9)]),
-            [Moved(2, 0), Bytes(0, 1), Removed(1)]
+            [Bytes(0, 1), Moved(0, 1), Removed(1)]
         );
         assert_eq!(changes(&[]), [Removed(0), Removed(1), Removed(2)]);
     }

@@ -175,13 +175,13 @@ added    lib/v2/             1 below, 4 B
 changed  python/pkg/a.py     19 B → 20 B
 removed  python/pkg/gone.py  4 B  old.zip
 
-2 added, 5 removed, 4 changed, 6 the same
+2 added, 5 removed, 4 changed, 5 the same
 ";
     assert_eq!(said.stdout, expected);
     let same = scene.ask(&["diff", "old.zip", "old.stack"]);
     assert_eq!(
         (same.code, same.stdout.as_str()),
-        (Some(0), "no difference in 13 paths\n")
+        (Some(0), "no difference in 14 paths\n")
     );
     let names = scene.ask(&["diff", "--name-only", "old.zip", "new.zip"]).stdout;
     assert_eq!(
@@ -355,7 +355,7 @@ fn a_directory_may_hold_what_no_layer_can() {
     mkfifo(&dir.join("same"), Mode::S_IRWXU).unwrap();
     symlink("anywhere", dir.join("new\x1b[2J")).unwrap();
     let said = scene.ask(&["diff", "old.zip", "dir"]);
-    let expected = "added    new\x1b[2J  -> anywhere\nchanged  same     file → pipe\n";
+    let expected = "added    new\x1b[2J  -> anywhere\nchanged  same          file → pipe\n";
     assert!(said.stdout.starts_with(expected), "{said:?}");
     // A umask that explains every mode is named.
     fs::remove_file(dir.join("same")).unwrap();

@@ -165,7 +165,7 @@ fn the_order_is_explained() {
     let expected = "  1  base.zip\n  2  other.zip\n  3  top.zip\n  4  same.zip\n
 if two change places
   1 ↔ 3   2 changed, 1 added  bin/tool
-the other 5 pairs: nothing
+the other 5 pairs dispute no path
 
 the order matters among 1, 3, and 2, 4 can stand anywhere
 ";
