@@ -30,7 +30,10 @@ impl Bar {
 
 impl explain::Progress for Bar {
     fn begins(&self, bytes: u64) {
-        self.0.inc_length(bytes);
+        // Where nothing is to be read nothing is drawn.
+        if bytes > 0 {
+            self.0.inc_length(bytes);
+        }
     }
 
     fn read(&self, bytes: u64) {

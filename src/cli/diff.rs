@@ -4,7 +4,9 @@ mod json;
 mod stat;
 mod unified;
 
+use std::ffi::OsStr;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -13,6 +15,7 @@ use clap::Args;
 use super::Verbosity;
 use super::bar::Bar;
 use super::failure::{Class, Failure};
+use super::json::json_line;
 use super::layers::StackArgs;
 use super::operand::Operand;
 use super::printable::printable;
@@ -79,7 +82,7 @@ pub(super) fn run(args: &DiffArgs, verbosity: Verbosity) -> Result<ExitCode, Fai
     bar.end();
     let printed = print(|out| {
         match args {
-            DiffArgs { json: true, .. } => writeln!(out, "{}", json::object(&sides, &diff))?,
+            DiffArgs { json: true, .. } => json_line(out, &json::object(&sides, &diff))?,
             DiffArgs { stat: true, .. } => stat::print(out, &diff)?,
             DiffArgs { name_only: true, .. } => {
                 for change in &diff.changes {
@@ -96,7 +99,7 @@ pub(super) fn run(args: &DiffArgs, verbosity: Verbosity) -> Result<ExitCode, Fai
     })?;
     match diff.unread.is_empty() {
         true => Ok(printed),
-        false => Err(trouble(&diff.unread)),
+        false => Err(trouble(&sides, &diff.unread)),
     }
 }
 
@@ -122,9 +125,15 @@ fn operands(args: &DiffArgs) -> Result<[Operand; 2], Failure> {
     }
 }
 
-fn trouble(unread: &[Unread]) -> Failure {
+fn trouble(sides: &[Compared<'_>; 2], unread: &[Unread]) -> Failure {
     for unread in unread {
-        eprintln!("optfs: {}: {}", printable(&unread.path), sayable(&unread.why));
+        let compared = &sides[usize::from(unread.in_after)];
+        let path = match compared {
+            Compared::Directory(listed) => listed.root().join(OsStr::from_bytes(&unread.path)),
+            Compared::Stack(..) => OsStr::from_bytes(&unread.path).into(),
+        };
+        let path = printable(path.as_os_str().as_bytes()).into_owned();
+        eprintln!("optfs: {path}: {}", sayable(&unread.why));
     }
     let count = counted(unread.len() as u64, "path");
     Failure::new(
@@ -240,9 +249,11 @@ impl Page<'_> {
                     });
                 }
                 if change.differs.content {
+                    let [then, now] = [b.size, a.size].map(human);
                     said.push(match b.size == a.size {
-                        true => format!("other content, {}", human(b.size)),
-                        false => format!("{} → {}", human(b.size), human(a.size)),
+                        true => format!("other content, {now}"),
+                        false if then == now => format!("{} B → {} B", b.size, a.size),
+                        false => format!("{then} → {now}"),
                     });
                 }
                 if change.differs.target {

@@ -1,10 +1,12 @@
 //! How answers become JSON for scripts: what is the same in every verb's objects. docs/json.md is the schema.
 
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 
 use serde_json::{Map, Value, json};
 
 use super::stack_view::View;
+use super::terminal::Out;
 use crate::stack::LayerIdx;
 
 /// Version of the schema of docs/json.md. Fields may be added within a version; none changes its meaning.
@@ -19,6 +21,12 @@ pub(super) fn document(question: &str, body: Value) -> Value {
         whole.extend(fields);
     }
     Value::Object(whole)
+}
+
+/// Writes an answer on a line of its own, piece by piece: it may be long.
+pub(super) fn json_line(out: &mut Out, answer: &Value) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, answer)?;
+    writeln!(out)
 }
 
 /// Sets a field to a name or path from an archive. JSON has no bytes: what is not UTF-8 shows replacement

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::failure::{Class, Failure};
-use super::json::{document, layer, put_name};
+use super::json::{document, json_line, layer, put_name};
 use super::layers::StackArgs;
 use super::printable::printable;
 use super::size::counted;
@@ -54,7 +54,7 @@ pub(super) fn run(args: &OrderArgs) -> Result<ExitCode, Failure> {
     };
     print(|out| {
         match args.json {
-            true => writeln!(out, "{}", answer.object())?,
+            true => json_line(out, &answer.object())?,
             false => answer.print(out)?,
         }
         Ok(match answer.pairs.iter().any(|pair| pair.disputed > 0) {
@@ -82,13 +82,11 @@ impl Answer<'_> {
             out.bold("if two change places")?;
             writeln!(out)?;
         }
-        for pair in &told {
+        let what: Vec<_> = told.iter().map(|pair| effect(pair)).collect();
+        let columns = what.iter().map(String::len).max().unwrap_or(0);
+        for (pair, what) in told.iter().zip(what) {
             let (lower, upper) = (place(pair.lower), place(pair.upper));
-            let what = match pair.swapped.any() {
-                true => words(pair.swapped),
-                false => format!("nothing: {} hidden above", counted(pair.disputed, "path")),
-            };
-            write!(out, "{lower:>3} ↔ {upper:<3} {what}")?;
+            write!(out, "{lower:>3} ↔ {upper:<3} {what:columns$}")?;
             if let Some(example) = pair.examples.first() {
                 out.dim(&format!("  {}", printable(example)))?;
             }
@@ -118,10 +116,10 @@ impl Answer<'_> {
             return "the order does not matter".to_owned();
         }
         let bound: Vec<_> = bound.iter().map(|group| list(group)).collect();
-        let mut text = format!("the order matters among {}", bound.join("; among "));
+        let mut text = format!("the order matters among {}", bound.join(" and among "));
         let free: Vec<_> = free.into_iter().flatten().copied().collect();
         if !free.is_empty() {
-            text += &format!(", and {} can stand anywhere", list(&free));
+            text += &format!("; {} can stand anywhere", list(&free));
         }
         text
     }
@@ -183,6 +181,13 @@ impl Answer<'_> {
             answer["orders"] = all.collect();
         }
         document("order", answer)
+    }
+}
+
+fn effect(pair: &Pair) -> String {
+    match pair.swapped.any() {
+        true => words(pair.swapped),
+        false => format!("nothing: {} hidden above", counted(pair.disputed, "path")),
     }
 }
 

@@ -80,6 +80,8 @@ pub struct Unread {
     pub path: Vec<u8>,
     /// The reason.
     pub why: String,
+    /// Whether it is the second tree that cannot tell.
+    pub in_after: bool,
 }
 
 impl Differs {
@@ -130,10 +132,7 @@ struct Level {
 
 impl Walk<'_> {
     fn all(&mut self) {
-        let why = [self.before.trouble(0), self.after.trouble(0)];
-        if let Some(why) = why.into_iter().flatten().next() {
-            self.cannot_tell(why.to_owned());
-        }
+        self.cannot_tell(Some(0), Some(0));
         let mut levels = Vec::new();
         levels.extend(self.below(Some(0), Some(0), None));
         while let Some(level) = levels.last_mut() {
@@ -182,13 +181,10 @@ impl Walk<'_> {
             })
         };
         let (before, after) = (side(self.before, before), side(self.after, after));
+        let is_unknown = self.cannot_tell(before.map(|side| side.at), after.map(|side| side.at));
         let (differs, is_settled) = match (&before, &after) {
+            (Some(_), Some(_)) if is_unknown => return None,
             (Some(before), Some(after)) => {
-                let why = [self.before.trouble(before.at), self.after.trouble(after.at)];
-                if let Some(why) = why.into_iter().flatten().next() {
-                    self.cannot_tell(why.to_owned());
-                    return None;
-                }
                 let (differs, is_settled) = self.differs(before, after);
                 if !differs.any() && is_settled {
                     self.diff.same += 1;
@@ -196,16 +192,7 @@ impl Walk<'_> {
                 }
                 (differs, is_settled)
             }
-            (one, other) => {
-                let trouble = [(self.before, one), (self.after, other)];
-                let mut why = trouble
-                    .into_iter()
-                    .filter_map(|(tree, side)| tree.trouble(side.as_ref()?.at));
-                if let Some(why) = why.next() {
-                    self.cannot_tell(why.to_owned());
-                }
-                (Differs::default(), true)
-            }
+            _ => (Differs::default(), true),
         };
         let number = self.diff.changes.len();
         if !is_settled {
@@ -271,9 +258,18 @@ impl Walk<'_> {
         (differs, is_settled)
     }
 
-    fn cannot_tell(&mut self, why: String) {
-        let path = self.path.clone();
-        self.diff.unread.push(Unread { path, why });
+    /// Whether one of the trees knows nothing of a node, or not what is in it; that is noted.
+    fn cannot_tell(&mut self, before: Option<usize>, after: Option<usize>) -> bool {
+        let sides = [(self.before, before, false), (self.after, after, true)];
+        let why = sides.map(|(tree, at, in_after)| Some((tree.trouble(at?)?, in_after)));
+        for (why, in_after) in why.into_iter().flatten() {
+            self.diff.unread.push(Unread {
+                path: self.path.clone(),
+                why: why.to_owned(),
+                in_after,
+            });
+        }
+        why.iter().any(Option::is_some)
     }
 
     /// What is in a directory of either tree. A directory that cannot be listed says nothing of what the
@@ -312,7 +308,9 @@ fn settle(
         let (Some(b), Some(a)) = (&changes[unsettled[i]].before, &changes[unsettled[i]].after) else {
             return Ok(true);
         };
-        let differs = before.crc(b.at)? != after.crc(a.at)?;
+        let old = before.crc(b.at).map_err(|why| (why, false))?;
+        let new = after.crc(a.at).map_err(|why| (why, true))?;
+        let differs = old != new;
         progress.read(b.facts.size);
         Ok(differs)
     });
@@ -321,9 +319,9 @@ fn settle(
         let change = &mut diff.changes[number];
         match read {
             Ok(differs) => change.differs.content = differs,
-            Err(why) => {
+            Err((why, in_after)) => {
                 let path = change.path.clone();
-                diff.unread.push(Unread { path, why });
+                diff.unread.push(Unread { path, why, in_after });
                 is_dropped[number] = !change.differs.any();
                 continue;
             }

@@ -222,7 +222,7 @@ fn longest_rise(numbers: &[usize]) -> BTreeSet<usize> {
         let longest = before.max_by_key(|&earlier| ends[earlier].0);
         ends.push((longest.map_or(1, |earlier| ends[earlier].0 + 1), longest));
     }
-    let mut at = (0..ends.len()).rev().max_by_key(|&i| ends[i].0);
+    let mut at = (0..ends.len()).max_by_key(|&i| ends[i].0);
     let mut rise = BTreeSet::new();
     while let Some(i) = at {
         rise.insert(numbers[i]);
@@ -358,7 +358,7 @@ mod tests {
         );
         assert_eq!(
             changes(&[c.clone(), pin("a", 9)]),
-            [Bytes(0, 1), Moved(0, 1), Removed(1)]
+            [Moved(2, 0), Bytes(0, 1), Removed(1)]
         );
         assert_eq!(changes(&[]), [Removed(0), Removed(1), Removed(2)]);
     }

@@ -65,6 +65,11 @@ impl OnDisk {
         Ok(listed)
     }
 
+    /// The directory that was listed.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Where a node lies on disk.
     pub fn path(&self, at: usize) -> PathBuf {
         let mut parts = Vec::new();

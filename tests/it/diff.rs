@@ -403,11 +403,11 @@ fn what_cannot_be_read_is_trouble_and_stops_nothing() {
         "{said:?}"
     );
     assert!(
-        said.stderr.contains("optfs: lib: Permission denied\n"),
+        said.stderr.contains("optfs: dir/lib: Permission denied\n"),
         "{said:?}"
     );
     assert!(
-        said.stderr.contains("optfs: same: Permission denied\n"),
+        said.stderr.contains("optfs: dir/same: Permission denied\n"),
         "{said:?}"
     );
     assert!(!said.stdout.contains("lib/"), "{said:?}");

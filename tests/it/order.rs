@@ -167,7 +167,7 @@ if two change places
   1 ↔ 3   2 changed, 1 added  bin/tool
 the other 5 pairs dispute no path
 
-the order matters among 1, 3, and 2, 4 can stand anywhere
+the order matters among 1, 3; 2, 4 can stand anywhere
 ";
     assert_eq!((said.code, said.stdout.as_str()), (Some(1), expected));
     let all = answer(ask.arg("--all")).stdout;

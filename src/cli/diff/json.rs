@@ -14,7 +14,8 @@ pub(super) fn object(sides: &[Compared<'_>; 2], diff: &Diff) -> Value {
         .map(|change| of_change(sides, change))
         .collect();
     let unread = diff.unread.iter().map(|unread| {
-        let mut object = json!({ "error": unread.why });
+        let mut object =
+            json!({ "error": unread.why, "side": if unread.in_after { "after" } else { "before" } });
         put_name(&mut object, "path", &unread.path);
         object
     });
