@@ -82,7 +82,7 @@ pub(super) fn run(args: &DiffArgs, verbosity: Verbosity) -> Result<ExitCode, Fai
     bar.end();
     let printed = print(|out| {
         match args {
-            DiffArgs { json: true, .. } => json_line(out, &json::object(&sides, &diff))?,
+            DiffArgs { json: true, .. } => json_line(out, &json::answer(&sides, &diff))?,
             DiffArgs { stat: true, .. } => stat::print(out, &diff)?,
             DiffArgs { name_only: true, .. } => {
                 for change in &diff.changes {

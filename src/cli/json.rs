@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::stack_view::View;
@@ -24,7 +25,7 @@ pub(super) fn document(question: &str, body: Value) -> Value {
 }
 
 /// Writes an answer on a line of its own, piece by piece: it may be long.
-pub(super) fn json_line(out: &mut Out, answer: &Value) -> io::Result<()> {
+pub(super) fn json_line(out: &mut Out, answer: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut *out, answer)?;
     writeln!(out)
 }

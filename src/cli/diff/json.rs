@@ -1,5 +1,6 @@
 //! The differences for scripts; docs/json.md is the schema.
 
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::{Compared, Status, kind, status};
@@ -7,24 +8,42 @@ use crate::cli::json::{document, layer, put_name};
 use crate::explain::Kind;
 use crate::explain::diff::{Change, Diff, Side};
 
-pub(super) fn object(sides: &[Compared<'_>; 2], diff: &Diff) -> Value {
-    let changes: Vec<_> = diff
-        .changes
-        .iter()
-        .map(|change| of_change(sides, change))
-        .collect();
+/// The whole answer. Its changes become JSON one by one, as they are written: they may be many.
+#[derive(Serialize)]
+pub(super) struct Answer<'a> {
+    #[serde(flatten)]
+    head: Value,
+    changes: Changes<'a>,
+}
+
+struct Changes<'a> {
+    sides: &'a [Compared<'a>; 2],
+    diff: &'a Diff,
+}
+
+impl Serialize for Changes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let changes = self.diff.changes.iter();
+        serializer.collect_seq(changes.map(|change| of_change(self.sides, change)))
+    }
+}
+
+pub(super) fn answer<'a>(sides: &'a [Compared<'a>; 2], diff: &'a Diff) -> Answer<'a> {
     let unread = diff.unread.iter().map(|unread| {
-        let mut object =
-            json!({ "error": unread.why, "side": if unread.in_after { "after" } else { "before" } });
+        let side = if unread.in_after { "after" } else { "before" };
+        let mut object = json!({ "error": unread.why, "side": side });
         put_name(&mut object, "path", &unread.path);
         object
     });
     let unread: Vec<_> = unread.collect();
-    let is_same = changes.is_empty() && unread.is_empty();
-    document(
-        "diff",
-        json!({ "same": is_same, "same_paths": diff.same, "changes": changes, "unread": unread }),
-    )
+    let is_same = diff.changes.is_empty() && unread.is_empty();
+    Answer {
+        head: document(
+            "diff",
+            json!({ "same": is_same, "same_paths": diff.same, "unread": unread }),
+        ),
+        changes: Changes { sides, diff },
+    }
 }
 
 fn of_change(sides: &[Compared<'_>; 2], change: &Change) -> Value {
