@@ -6,17 +6,22 @@ mod cat;
 mod check;
 mod ci;
 mod completions;
+mod diff;
 mod doctor;
 mod explore;
 mod extract;
 mod failure;
 mod guard;
+mod hash;
 mod json;
 mod layers;
+mod lock;
 mod logging;
 mod ls;
 mod mount;
 mod mount_options;
+mod operand;
+mod order;
 mod printable;
 mod resolve;
 mod run;
@@ -91,6 +96,10 @@ enum Verb {
     Torn(torn::TornArgs),
     Check(check::CheckArgs),
     Ci(ci::CiArgs),
+    Diff(diff::DiffArgs),
+    Order(order::OrderArgs),
+    Hash(hash::HashArgs),
+    Lock(lock::LockArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     Extract(extract::ExtractArgs),
@@ -133,6 +142,10 @@ pub fn main() -> ExitCode {
         Verb::Torn(args) => torn::run(&args),
         Verb::Check(args) => check::run(&args, cli.verbosity),
         Verb::Ci(args) => ci::run(&args, cli.verbosity),
+        Verb::Diff(args) => diff::run(&args, cli.verbosity),
+        Verb::Order(args) => order::run(&args),
+        Verb::Hash(args) => hash::run(&args, cli.verbosity),
+        Verb::Lock(args) => lock::run(&args, cli.verbosity),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::RunServer(args) => run::run_server(&args),
         Verb::RunChild(args) => return run::run_child(&args),

@@ -104,7 +104,7 @@ fn octal(value: &str) -> Result<u16, String> {
 }
 
 /// Splits at separators that no backslash precedes, and takes those backslashes away.
-fn split(list: &str, separator: char) -> impl Iterator<Item = String> + use<> {
+pub(super) fn split(list: &str, separator: char) -> impl Iterator<Item = String> + use<> {
     let mut parts = vec![String::new()];
     let mut chars = list.chars().peekable();
     while let Some(c) = chars.next() {

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::support::command::{answer, optfs, output};
 
 /// The verbs that a user may type.
-const VERBS: [&str; 19] = [
+const VERBS: [&str; 23] = [
     "bench",
     "extract",
     "mount",
@@ -24,6 +24,10 @@ const VERBS: [&str; 19] = [
     "torn",
     "check",
     "ci",
+    "diff",
+    "order",
+    "hash",
+    "lock",
     "doctor",
     "completions",
 ];

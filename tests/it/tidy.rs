@@ -43,6 +43,7 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("serde_json", &["cli", "bench", "explain"]),
     ("ratatui", &["cli"]),
     ("similar", &["cli"]),
+    ("sha2", &["explain"]),
     ("toml", &["cli"]),
     ("object", &["explain"]),
     ("rawzip", &["archive"]),
