@@ -3,11 +3,13 @@
 //! The fold is not associative and is never computed in pieces: a third layer's directory over a
 //! directory and a file starts from what lies above the file.
 
+use std::sync::Arc;
+
 use super::draft::{Drafts, Found, New, ROOT};
 use super::node::{Directory, NO_ENTRY, Node};
 use super::shadow::{self, Overwritten};
 use super::{LayerIdx, NodeId, Shadowed, Stack, StackError};
-use crate::archive::{Archive, EntryKind};
+use crate::archive::{Archive, EntryId, EntryKind};
 
 struct Fold<'a> {
     layers: &'a [Archive],
@@ -21,42 +23,55 @@ struct Recent<'a> {
     draft: u32,
 }
 
-pub(super) fn merge(layers: Vec<Archive>) -> Result<Stack, StackError> {
+pub(super) fn merge(layers: Arc<[Archive]>) -> Result<Stack, StackError> {
     if layers.len() > usize::from(u16::MAX) {
         return Err(StackError::TooManyLayers(layers.len()));
     }
-    let mut fold = Fold {
-        layers: &layers,
-        drafts: Drafts::new(&layers),
-        overwritten: Vec::new(),
-    };
-    for index in 0..layers.len() {
-        fold.apply(LayerIdx(index as u16))?;
+    let mut fold = Fold::new(&layers);
+    for (index, archive) in layers.iter().enumerate() {
+        fold.apply(LayerIdx(index as u16), archive.entry_ids())?;
     }
-    let has_hidden = !(fold.overwritten.is_empty() && fold.drafts.replaced().is_empty());
-    let numbered = number(&fold.drafts, has_hidden);
-    let hidden = shadow::collect(&fold.drafts, &fold.overwritten, &numbered.number);
-    Ok(Stack {
-        shadow_starts: shadow::starts(&hidden),
-        shadowed: hidden.into_iter().map(|(_, shadowed)| shadowed).collect(),
-        nodes: numbered.nodes,
-        directories: numbered.directories,
-        layers,
-    })
+    Ok(fold.finish(Arc::clone(&layers)))
+}
+
+/// The tree of some entries of one layer.
+pub(super) fn only(
+    layers: &Arc<[Archive]>,
+    layer: LayerIdx,
+    entries: impl IntoIterator<Item = EntryId>,
+) -> Result<Stack, StackError> {
+    let mut fold = Fold::new(layers);
+    fold.apply(layer, entries)?;
+    let mut stack = fold.finish(Arc::clone(layers));
+    // Of what has no entry, this layer's file gives the time; the root never has one.
+    stack.nodes[NodeId::ROOT.index()].provider = layer;
+    Ok(stack)
 }
 
 impl<'a> Fold<'a> {
+    fn new(layers: &'a [Archive]) -> Fold<'a> {
+        Fold {
+            layers,
+            drafts: Drafts::new(layers),
+            overwritten: Vec::new(),
+        }
+    }
+
     /// Applies one layer, entry by entry in the order of its central directory.
     ///
     /// Semantics decision: (2) of several entries with one name in one archive the last one wins: they
     /// are applied one after another like those of different layers.
-    fn apply(&mut self, layer: LayerIdx) -> Result<(), StackError> {
+    fn apply(
+        &mut self,
+        layer: LayerIdx,
+        entries: impl IntoIterator<Item = EntryId>,
+    ) -> Result<(), StackError> {
         let archive = &self.layers[layer.index()];
         let mut recent = Recent {
             path: &[],
             draft: ROOT,
         };
-        for id in archive.entry_ids() {
+        for id in entries {
             let (start, path) = (archive.path_start(id), archive.entry_path(id));
             let slash = path.iter().rposition(|&b| b == b'/');
             let name_at = slash.map_or(0, |slash| slash + 1);
@@ -129,6 +144,20 @@ impl<'a> Fold<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Numbers what stands.
+    fn finish(self, layers: Arc<[Archive]>) -> Stack {
+        let has_hidden = !(self.overwritten.is_empty() && self.drafts.replaced().is_empty());
+        let numbered = number(&self.drafts, has_hidden);
+        let hidden = shadow::collect(&self.drafts, &self.overwritten, &numbered.number);
+        Stack {
+            shadow_starts: shadow::starts(&hidden),
+            shadowed: hidden.into_iter().map(|(_, shadowed)| shadowed).collect(),
+            nodes: numbered.nodes,
+            directories: numbered.directories,
+            layers,
+        }
     }
 }
 
