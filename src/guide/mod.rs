@@ -102,6 +102,8 @@ impl Guide {
     }
 
     /// The attributes of a name in a directory: [`Fs::lookup`].
+    ///
+    /// Semantics decision: (9) what a mount adds is found by name alone, and a layer's own `.optfs` wins.
     pub fn lookup(&self, parent: Ino, name: &[u8]) -> Result<Attr, FsError> {
         let _timed = self.statistics.time(Request::Lookup);
         if !number::is_in_tree(parent) {

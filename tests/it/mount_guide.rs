@@ -220,6 +220,8 @@ fn found(path: &Path) -> BTreeSet<String> {
     found.lines().map(str::to_owned).collect()
 }
 
+/// Promise 23: A mount lists nothing that the layers do not have: its own directory `.optfs` and its attributes
+/// `user.optfs.*` are found by name alone.
 #[test]
 fn the_directory_is_there_and_no_listing_shows_it() {
     let (with, without) = (mounted([]), mounted(["--no-special"]));
