@@ -428,3 +428,22 @@ fn a_mount_can_be_left_whose_directory_was_looked_into() {
     drop(open);
     until("the daemon ends", || !daemon.is_alive());
 }
+
+#[test]
+fn a_command_in_its_own_view_finds_it_too() {
+    let place = Place::new(&layers());
+    let view = |options: &[&str]| {
+        let mut run = optfs();
+        run.arg("run").args(options).arg("--at").arg(place.opt());
+        for layer in place.layers() {
+            run.arg("--layer").arg(layer);
+        }
+        let script = "cd \"$1\" && ls -A && ls -d .optfs/layers/*";
+        answer(run.args(["--", "sh", "-c", script, "sh"]).arg(place.opt()))
+    };
+    let with = view(&[]);
+    let names = "broken\nd\nlink\nodd\npython\nsame\n.optfs/layers/1-layer0\n.optfs/layers/2-layer1\n";
+    assert_eq!((with.code, with.stdout.as_str()), (Some(0), names));
+    let without = view(&["--no-special", "--xattrs", "off"]);
+    assert_eq!(without.code, Some(2), "{without:?}");
+}
