@@ -32,6 +32,7 @@ pub struct Cache<K, V, E> {
     state: Mutex<State<K, V, E>>,
     hits: AtomicU64,
     loads: AtomicU64,
+    loaded_bytes: AtomicU64,
 }
 
 struct State<K, V, E> {
@@ -60,6 +61,8 @@ pub struct CacheStats {
     pub hits: u64,
     /// Loads begun.
     pub loads: u64,
+    /// What those loads that did not fail have brought.
+    pub loaded_bytes: u64,
     /// Bytes kept now.
     pub kept_bytes: u64,
     /// Values kept now.
@@ -79,6 +82,7 @@ impl<K: Hash + Eq + Clone, V: Clone + Weigh, E: Clone> Cache<K, V, E> {
             state: Mutex::new(state),
             hits: AtomicU64::new(0),
             loads: AtomicU64::new(0),
+            loaded_bytes: AtomicU64::new(0),
         }
     }
 
@@ -129,6 +133,7 @@ impl<K: Hash + Eq + Clone, V: Clone + Weigh, E: Clone> Cache<K, V, E> {
         CacheStats {
             hits: self.hits.load(Ordering::Relaxed),
             loads: self.loads.load(Ordering::Relaxed),
+            loaded_bytes: self.loaded_bytes.load(Ordering::Relaxed),
             kept_bytes: state.kept_bytes,
             kept: state.kept.len(),
         }
@@ -142,6 +147,10 @@ impl<K: Hash + Eq + Clone, V: Clone + Weigh, E: Clone> Cache<K, V, E> {
         };
         let result = load();
         std::mem::forget(guard);
+        if let Ok(value) = &result {
+            self.loaded_bytes
+                .fetch_add(value.weight_bytes(), Ordering::Relaxed);
+        }
         let dropped = {
             let mut state = self.state.lock();
             state.flights.remove(key);

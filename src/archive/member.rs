@@ -133,6 +133,20 @@ impl Archive {
         })
     }
 
+    /// The name of an entry as it stands before its data, neither decoded nor folded.
+    pub fn local_name(&self, id: EntryId) -> Result<Vec<u8>, EntryError> {
+        let offset = self.record(id).header_offset;
+        let mut header = [0; HEADER_BYTES];
+        let read = self.source.read_full_at(&mut header, offset)?;
+        header_bytes(&header[..read], offset)?;
+        let mut name = vec![0; usize::from(u16::from_le_bytes([header[26], header[27]]))];
+        let read = self
+            .source
+            .read_full_at(&mut name, offset + HEADER_BYTES as u64)?;
+        name.truncate(read);
+        Ok(name)
+    }
+
     /// Compares the CRC-32 of an entry's decoded bytes with the directory's.
     pub fn verify_crc(&self, id: EntryId, found: u32) -> Result<(), EntryError> {
         verify(&self.record(id), found)

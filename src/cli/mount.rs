@@ -18,6 +18,7 @@ use super::mount_options::{self, MountOptions};
 use super::{logging, size, umount};
 use crate::fs::{Fs, Options};
 use crate::fuse::{AttachOptions, Mount, SessionOptions, Transport, attach, serve_until_signalled, unmount};
+use crate::guide::{self, Guide, Xattrs};
 
 /// What the background process says on its standard output once the mount answers.
 const READY: &[u8] = b"ready\n";
@@ -61,11 +62,17 @@ pub(super) struct MountArgs {
     /// where the kernel has it switched on; 'optfs doctor' says how to
     #[arg(long, value_name = "WAY", env = "OPTFS_TRANSPORT", default_value = "auto", value_parser = mount_options::transport)]
     transport: Transport,
+    /// Leave out the directory .optfs, which no listing shows: each layer's own tree, what is hidden, statistics
+    #[arg(long)]
+    no_special: bool,
+    /// Extended attributes user.optfs.layer and others: hidden (answered, not listed), listed or off
+    #[arg(long, value_name = "WAY", default_value = "hidden", value_parser = mount_options::xattrs)]
+    xattrs: Xattrs,
     /// Unmount when the serving process dies, however it does
     #[arg(long)]
     auto_unmount: bool,
     /// Mount options as in fstab: allow_other, uid=, gid=, umask=, fmask=, dmask=, noexec, fsname=,
-    /// max_read=, auto_unmount, debug, layers=A.zip:B.zip, cachesize=, threads=, transport= (can be repeated)
+    /// max_read=, auto_unmount, debug, layers=A.zip:B.zip, cachesize=, threads=, transport=, no_special, xattrs= (can be repeated)
     #[arg(short, long = "options", value_name = "LIST")]
     options: Vec<String>,
     /// This process is the background one
@@ -166,7 +173,11 @@ fn serve(
         max_read_bytes: options.max_read_bytes,
         helper: true,
     };
-    let fs = Arc::new(Fs::new(Arc::new(stack), shown));
+    let told = guide::Options {
+        directory: !(args.no_special || options.no_special),
+        xattrs: options.xattrs.unwrap_or(args.xattrs),
+    };
+    let guide = guide_to(Fs::new(Arc::new(stack), shown), told);
     let mut session = SessionOptions {
         transport: options.transport.unwrap_or(args.transport),
         ..SessionOptions::default()
@@ -186,7 +197,7 @@ fn serve(
             say_ready_and_let_go();
         }
     };
-    let result = serve_until_signalled(fs, device, mountpoint, session, ready);
+    let result = serve_until_signalled(guide, device, mountpoint, session, ready);
     if result.is_err() {
         // Whoever fails to serve leaves no mount behind.
         let _ = unmount(mountpoint, true);
@@ -194,6 +205,17 @@ fn serve(
     drop(guard);
     result?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A tree with what the mount tells of it.
+pub(super) fn guide_to(fs: Fs, told: guide::Options) -> Arc<Guide> {
+    let guide = Guide::new(Arc::new(fs), told);
+    if guide.is_in_the_way() {
+        warn!(
+            "a layer has a .optfs of its own: it is shown, and what the mount would tell there is left out"
+        );
+    }
+    Arc::new(guide)
 }
 
 /// The layers as /proc/mounts shows them.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::size;
 use crate::fuse::Transport;
+use crate::guide::Xattrs;
 
 /// What `-o` can set.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub(super) struct MountOptions {
     pub(super) cache_bytes: Option<u64>,
     pub(super) threads: Option<usize>,
     pub(super) transport: Option<Transport>,
+    pub(super) no_special: bool,
+    pub(super) xattrs: Option<Xattrs>,
 }
 
 /// Reads option lists: separated by commas, a comma in a value written as `\,`.
@@ -61,6 +64,8 @@ impl MountOptions {
             ("auto_unmount", None) => self.auto_unmount = true,
             ("noexec", None) => self.noexec = true,
             ("debug", None) => self.debug = true,
+            ("no_special", None) => self.no_special = true,
+            ("xattrs", Some(value)) => self.xattrs = Some(xattrs(value)?),
             ("uid", Some(value)) => self.uid = Some(number(value)?),
             ("gid", Some(value)) => self.gid = Some(number(value)?),
             ("umask", Some(value)) => (self.file_mask, self.directory_mask) = (octal(value)?, octal(value)?),
@@ -88,6 +93,11 @@ pub(super) fn threads(value: &str) -> Result<usize, String> {
 
 /// Which way requests come.
 pub(super) fn transport(word: &str) -> Result<Transport, String> {
+    word.parse()
+}
+
+/// What is known of extended attributes.
+pub(super) fn xattrs(word: &str) -> Result<Xattrs, String> {
     word.parse()
 }
 
@@ -148,6 +158,7 @@ mod tests {
             ("umask=9", "octal"),
             ("threads=0", "1 to 256"),
             ("transport=mule", "auto, fuser, uring"),
+            ("xattrs=some", "hidden, listed, off"),
             ("ro,uid=me", "-o uid=me: expected a number"),
         ] {
             let error = parse([list]).unwrap_err();

@@ -17,6 +17,7 @@ use super::{mount_options, size};
 use crate::bench::Served;
 use crate::fs::{Fs, Options};
 use crate::fuse::{AttachOptions, SessionOptions, Transport, attach, serve};
+use crate::guide::{self, Xattrs};
 use crate::launch::child::{self, die_with};
 use crate::launch::environment::{Variable, environment, layer_jars};
 use crate::launch::handover::{ChildEnd, HandoverError};
@@ -65,6 +66,12 @@ pub(super) struct ServingArgs {
     /// Which way requests come: auto, fuser or uring; see 'optfs mount --help'
     #[arg(long, value_name = "WAY", env = "OPTFS_TRANSPORT", default_value = "auto", value_parser = mount_options::transport)]
     transport: Transport,
+    /// Leave out the directory .optfs, which no listing shows; see 'optfs mount --help'
+    #[arg(long)]
+    no_special: bool,
+    /// Extended attributes user.optfs.layer and others: hidden, listed or off; see 'optfs mount --help'
+    #[arg(long, value_name = "WAY", default_value = "hidden", value_parser = mount_options::xattrs)]
+    xattrs: Xattrs,
 }
 
 /// The process that serves the view of 'optfs run'
@@ -142,6 +149,10 @@ pub(super) fn server(paths: &[PathBuf], serving: &ServingArgs) -> Result<std::pr
         server.arg(format!("--threads={threads}"));
     }
     server.arg(format!("--transport={}", serving.transport.word()));
+    server.arg(format!("--xattrs={}", serving.xattrs.word()));
+    if serving.no_special {
+        server.arg("--no-special");
+    }
     Ok(server)
 }
 
@@ -179,7 +190,12 @@ pub(super) fn run_server(args: &ServerArgs) -> Result<ExitCode, Failure> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    let fs = Arc::new(Fs::new(Arc::new(stack), view_options(args.serving.cache_size)));
+    let told = guide::Options {
+        directory: !args.serving.no_special,
+        xattrs: args.serving.xattrs,
+    };
+    let fs = Fs::new(Arc::new(stack), view_options(args.serving.cache_size));
+    let guide = super::mount::guide_to(fs, told);
     let mut session = SessionOptions {
         transport: args.serving.transport,
         ..SessionOptions::default()
@@ -189,7 +205,7 @@ pub(super) fn run_server(args: &ServerArgs) -> Result<ExitCode, Failure> {
     }
     let mut answer = Some(answer);
     let mut told = Ok(());
-    let served = serve(Arc::clone(&fs), device, session, || {
+    let served = serve(Arc::clone(&guide), device, session, || {
         if let Some(answer) = answer.take() {
             told = answer.serving();
         }
@@ -203,7 +219,7 @@ pub(super) fn run_server(args: &ServerArgs) -> Result<ExitCode, Failure> {
             told.map_err(own_trouble)?;
             served?;
             if args.report {
-                println!("{}", Served::by_this_process(fs.served_bytes()).to_line());
+                println!("{}", Served::by_this_process(guide.served_bytes()).to_line());
             }
             Ok(ExitCode::SUCCESS)
         }

@@ -150,7 +150,7 @@ pub enum FsError {
 /// A stack as a filesystem.
 pub struct Fs {
     stack: Arc<Stack>,
-    content: Content,
+    content: Arc<Content>,
     options: Options,
     statfs: OnceLock<Statfs>,
     walkers: Walkers,
@@ -161,6 +161,16 @@ impl Fs {
     /// Shows a stack.
     pub fn new(stack: Arc<Stack>, options: Options) -> Fs {
         let content = Content::new(Arc::clone(&stack), options.cache_capacity_bytes);
+        Fs::over(stack, Arc::new(content), options)
+    }
+
+    /// Shows another tree of the same layers ([`Stack::only`]) in the same way. An entry that both have is inflated
+    /// and kept once.
+    pub fn beside(&self, stack: Arc<Stack>) -> Fs {
+        Fs::over(stack, Arc::clone(&self.content), self.options)
+    }
+
+    fn over(stack: Arc<Stack>, content: Arc<Content>, options: Options) -> Fs {
         let walkers = Walkers::new(content.ahead_bytes());
         Fs {
             stack,
@@ -175,6 +185,11 @@ impl Fs {
     /// The stack that is shown.
     pub fn stack(&self) -> &Arc<Stack> {
         &self.stack
+    }
+
+    /// How it is shown.
+    pub fn options(&self) -> &Options {
+        &self.options
     }
 
     /// The bytes behind it.

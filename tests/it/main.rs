@@ -27,6 +27,7 @@ mod model_unzip;
 mod mount;
 mod mount_content;
 mod mount_files;
+mod mount_guide;
 mod mount_life;
 mod mount_tools;
 mod mount_users;

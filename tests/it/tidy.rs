@@ -18,14 +18,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("content", &["cache", "stack", "archive"]),
     ("fs", &["content", "stack", "path"]),
     ("explain", &["content", "stack", "path"]),
-    ("fuse", &["fs"]),
+    ("guide", &["fs", "explain", "stack", "path"]),
+    ("fuse", &["fs", "guide"]),
     ("extract", &["fs", "stack"]),
     ("bench", &["launch"]),
     (
         "cli",
         &[
-            "path", "cache", "launch", "archive", "stack", "content", "fs", "explain", "fuse", "extract",
-            "bench",
+            "path", "cache", "launch", "archive", "stack", "content", "fs", "explain", "guide", "fuse",
+            "extract", "bench",
         ],
     ),
 ];
@@ -40,7 +41,7 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("clap_complete", &["cli"]),
     ("indicatif", &["cli"]),
     ("env_logger", &["cli"]),
-    ("serde_json", &["cli", "bench", "explain"]),
+    ("serde_json", &["cli", "bench", "explain", "guide"]),
     ("ratatui", &["cli"]),
     ("similar", &["cli"]),
     ("sha2", &["explain"]),
