@@ -7,6 +7,7 @@ mod doctor;
 mod extract;
 mod failure;
 mod guard;
+mod index_dir;
 mod json;
 mod layers;
 mod logging;

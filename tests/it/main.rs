@@ -14,6 +14,7 @@ mod bench;
 mod doctor;
 mod extract;
 mod help;
+mod large_files;
 mod logging;
 mod look;
 mod merge;
