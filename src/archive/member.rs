@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::method::{self, Method};
 use super::record::Record;
-use super::source::ReadAt;
+use super::source::{ReadAt, Stamp};
 use super::{Archive, EntryError, EntryId, Input};
 
 /// Local header without its variable fields (APPNOTE 4.3.7).
@@ -168,6 +168,14 @@ impl Member {
     /// Whether there is no data.
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// Size and time of the archive now.
+    ///
+    /// # Errors
+    /// When the archive cannot be asked.
+    pub fn stamp(&self) -> io::Result<Stamp> {
+        self.source.stamp()
     }
 
     /// Fills `buf` with the data at `offset`, up to the data's end; returns how much that was.

@@ -3,7 +3,6 @@
 //!
 //! Who goes through in order is given blocks, who jumps about just the bytes that were asked for.
 
-use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -11,6 +10,7 @@ use crc32fast::Hasher;
 use parking_lot::{Condvar, Mutex};
 
 use super::coverage::Coverage;
+use super::decoder::Decoder;
 use super::index::{Identity, Index};
 use super::places::{FAR_GAP_BYTES, Places};
 use crate::archive::{Archive, Checkpoint, EntryError, EntryId, Inflater, Member, Method, Stamp, decoder};
@@ -30,8 +30,6 @@ const WORTH_WAITING_BYTES: u64 = 4 << 20;
 const WORTH_A_FILE: usize = 8;
 /// So many checkpoints are worth going through.
 const WORTH_PRUNING: usize = 16;
-/// What is passed over of an entry that has to be read forward.
-const PASSED_OVER_BYTES: u64 = 64 << 10;
 
 /// A large entry of an archive as it was at one moment.
 pub(super) struct Large {
@@ -55,6 +53,8 @@ struct State {
     /// Whether the index was asked.
     asked_index: bool,
     resting: Vec<Decoder>,
+    /// Follows the stream to see what is needed of a window.
+    pruner: Option<Box<Inflater>>,
     /// Where the decoders at work will stand when they are done.
     at_work: Vec<u64>,
     /// The block that was asked for last, and the first that nobody was sent ahead for.
@@ -64,14 +64,6 @@ struct State {
     last_end: u64,
     /// Blocks of which a part was given, the latest last.
     touched: Vec<u64>,
-}
-
-enum Decoder {
-    Deflate(Box<Inflater>),
-    Forward {
-        reader: Box<dyn Read + Send>,
-        offset: u64,
-    },
 }
 
 impl Large {
@@ -104,6 +96,7 @@ impl Large {
                 places_kept: 0,
                 asked_index: false,
                 resting: Vec::new(),
+                pruner: None,
                 at_work: Vec::new(),
                 last_asked: 0,
                 ahead_from: 0,
@@ -216,7 +209,9 @@ impl Large {
 
     /// Lets go of memory that only makes the next read faster.
     pub(super) fn rest_no_more(&self) {
-        let resting = std::mem::take(&mut self.state.lock().resting);
+        let mut state = self.state.lock();
+        let resting = (std::mem::take(&mut state.resting), state.pruner.take());
+        drop(state);
         drop(resting);
         while self.pack_one() {}
     }
@@ -226,6 +221,10 @@ impl Large {
         let Some((index, identity)) = &self.remembered else {
             return;
         };
+        // Of an archive that is being written to they mean nothing.
+        if self.member.stamp().ok() != Some(self.stamp) {
+            return;
+        }
         while self.pack_one() {}
         let mut state = self.state.lock();
         if state.verdict.is_some() || state.places.len() < state.places_kept + WORTH_A_FILE {
@@ -397,9 +396,15 @@ impl Large {
 
     /// Does some of what was left undone in a hurry, if there is much of it.
     pub(super) fn tidy_up(&self) {
-        if self.state.lock().places.has_many_unpacked() {
-            self.pack_one();
+        let mut state = self.state.lock();
+        if !state.places.has_many_unpacked() {
+            return;
         }
+        let pruner = state.pruner.take();
+        drop(state);
+        let mut pruner = pruner.unwrap_or_default();
+        self.prune_one(&mut pruner);
+        self.state.lock().pruner = Some(pruner);
     }
 
     /// Compresses the window of a checkpoint that was left in a hurry; returns whether there was one.
@@ -419,16 +424,20 @@ impl Large {
 
     /// Takes out of the windows of all checkpoints what nobody needs. Takes a while.
     pub(super) fn prune(&self) {
-        let mut inflater = Inflater::new();
-        loop {
-            let Some(checkpoint) = self.state.lock().places.next_unpruned() else {
-                return;
-            };
-            let pruned = inflater.prune(&checkpoint, &mut self.member.clone());
-            // Where the stream is damaged behind it, the whole window does no harm.
-            let pruned = pruned.unwrap_or_else(|_| checkpoint.packed());
-            self.state.lock().places.put_pruned(pruned);
-        }
+        let mut pruner = Box::default();
+        while self.prune_one(&mut pruner) {}
+        self.state.lock().pruner = None;
+    }
+
+    fn prune_one(&self, pruner: &mut Inflater) -> bool {
+        let Some(checkpoint) = self.state.lock().places.next_unpruned() else {
+            return false;
+        };
+        let pruned = pruner.prune(&checkpoint, &mut self.member.clone());
+        // Where the stream is damaged behind it, the whole window does no harm.
+        let pruned = pruned.unwrap_or_else(|_| checkpoint.packed());
+        self.state.lock().places.put_pruned(pruned);
+        true
     }
 }
 
@@ -453,47 +462,5 @@ impl State {
             self.places.put_pruned(checkpoint);
         }
         self.places_kept = self.places.len();
-    }
-}
-
-impl Decoder {
-    fn offset(&self) -> u64 {
-        match self {
-            Decoder::Deflate(inflater) => inflater.output_offset(),
-            Decoder::Forward { offset, .. } => *offset,
-        }
-    }
-
-    /// Decodes so many bytes for nobody; fewer only at the end of the stream.
-    fn pass_over(&mut self, member: &Member, count: u64) -> Result<u64, EntryError> {
-        if let Decoder::Deflate(inflater) = self {
-            return Ok(inflater.skip(&mut member.clone(), count)?);
-        }
-        let mut passed = 0;
-        let mut buf = vec![0; count.min(PASSED_OVER_BYTES) as usize];
-        while passed < count {
-            let wanted = (count - passed).min(buf.len() as u64) as usize;
-            match self.read(member, &mut buf[..wanted])? {
-                0 => break,
-                n => passed += n as u64,
-            }
-        }
-        Ok(passed)
-    }
-
-    fn read(&mut self, member: &Member, buf: &mut [u8]) -> Result<usize, EntryError> {
-        match self {
-            Decoder::Deflate(inflater) => Ok(inflater.read(&mut member.clone(), buf)?),
-            Decoder::Forward { reader, offset } => loop {
-                match reader.read(buf) {
-                    Ok(n) => {
-                        *offset += n as u64;
-                        return Ok(n);
-                    }
-                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                    Err(e) => return Err(EntryError::Stream(e)),
-                }
-            },
-        }
     }
 }

@@ -5,6 +5,7 @@
 
 mod ahead;
 mod coverage;
+mod decoder;
 mod given;
 mod index;
 mod large;

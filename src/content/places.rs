@@ -12,8 +12,8 @@ use crate::archive::Checkpoint;
 const GAP_BYTES: u64 = 448 << 10;
 /// How far apart who has far to go leaves them.
 pub(super) const FAR_GAP_BYTES: u64 = 1 << 20;
-/// Windows that wait to be pruned at most, 32 KiB each: beyond this readers compress one whenever they were
-/// answered, and beyond that whoever leaves one more. Compressing takes a quarter as long as inflating what lies
+/// Windows that wait to be pruned at most, 32 KiB each: beyond this readers prune one whenever they were
+/// answered, and beyond that whoever leaves one more compresses one. Either takes a quarter as long as inflating what lies
 /// between two of them.
 const MANY_UNPACKED: usize = 256;
 const TOO_MANY_UNPACKED: usize = 384;
@@ -52,13 +52,9 @@ impl Places {
 
     /// Whether one at `offset` is worth taking.
     pub(super) fn wants(&self, offset: u64) -> bool {
-        let from = offset.saturating_sub(GAP_BYTES / 2);
-        offset > 0
-            && self
-                .by_offset
-                .range(from..offset + GAP_BYTES / 2)
-                .next()
-                .is_none()
+        let from = (offset + 1).saturating_sub(GAP_BYTES);
+        let mut near = self.by_offset.range(from..offset + GAP_BYTES / 2);
+        offset >= GAP_BYTES && near.next().is_none()
     }
 
     /// Adds one whose window is not compressed.
@@ -156,6 +152,10 @@ mod tests {
         assert_eq!(far.next_after(FAR_GAP_BYTES), FAR_GAP_BYTES + GAP_BYTES);
         assert!(far.wants(FAR_GAP_BYTES + GAP_BYTES) && !far.wants(FAR_GAP_BYTES + 1000));
         assert!(!far.wants(FAR_GAP_BYTES - 1000));
+        assert!(
+            !far.wants(FAR_GAP_BYTES + GAP_BYTES - 1),
+            "too close behind the one before"
+        );
 
         let mut at = FAR_GAP_BYTES;
         let stops = std::iter::from_fn(|| {

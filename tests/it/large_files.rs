@@ -12,6 +12,7 @@ use optfs::fs::{Fs, Options};
 use optfs::stack::Stack;
 use tempfile::TempDir;
 
+use crate::support::allocations::allocations_of;
 use crate::support::place::Place;
 use crate::support::raw_zip::RawZip;
 use crate::support::seen::{UNLIMITED, attr, mounted_with_cache, read_range};
@@ -50,8 +51,12 @@ struct Library {
 
 impl Library {
     fn new(content: &[u8]) -> Library {
+        Library::of(layer(content))
+    }
+
+    fn of(zip: Vec<u8>) -> Library {
         let scratch = TempDir::new().unwrap();
-        fs::write(scratch.path().join("layer.zip"), layer(content)).unwrap();
+        fs::write(scratch.path().join("layer.zip"), zip).unwrap();
         Library { scratch }
     }
 
@@ -102,6 +107,40 @@ fn eight_readers_of_a_large_file_inflate_each_block_once() {
         }
     });
     assert_eq!(fs.content().cache_stats().loads, LEN as u64 / (256 << 10));
+}
+
+/// Small, whole and in memory; large, in blocks and stored; small and inflated for this answer alone.
+#[test]
+fn reading_what_was_read_before_allocates_nothing() {
+    let content = content();
+    let zip = || {
+        RawZip::new()
+            .file("large", &content)
+            .deflate()
+            .file("small", &content[..5000])
+            .deflate()
+            .file("stored", &content)
+    };
+    let kept = mounted_with_cache(&[zip().build()], UNLIMITED);
+    let library = Library::of(zip().build());
+    let given = library.open();
+    let read = |fs: &Fs, name: &str, offset: u64, len: usize| {
+        let ino = attr(fs, name).ino;
+        let mut seen = 0;
+        let once = |seen: &mut usize| {
+            fs.read(ino, offset, len, |bytes| *seen += bytes.len()).unwrap();
+        };
+        once(&mut seen);
+        once(&mut seen);
+        let allocations = allocations_of(|| once(&mut seen));
+        assert_eq!(seen, 3 * len, "{name}");
+        allocations
+    };
+    assert_eq!(read(&kept, "small", 0, 5000), 0);
+    assert_eq!(read(&kept, "large", 0, 100_000), 0);
+    assert_eq!(read(&kept, "large", 200_000, 300_000), 0, "across two blocks");
+    assert_eq!(read(&kept, "stored", 3_000_000, 128 << 10), 0);
+    assert_eq!(read(&given, "small", 0, 5000), 0, "into the thread's own buffer");
 }
 
 /// What the kernel keeps is not kept twice.
