@@ -17,7 +17,6 @@ pub trait Weigh {
     fn weight_bytes(&self) -> u64;
 }
 
-/// A vector and not a slice: making a shared slice would copy what was just inflated.
 impl Weigh for Arc<Vec<u8>> {
     fn weight_bytes(&self) -> u64 {
         self.capacity() as u64
@@ -120,6 +119,33 @@ impl<K: Hash + Eq + Clone, V: Clone + Weigh, E: Clone> Cache<K, V, E> {
                 return result;
             }
         }
+    }
+
+    /// The value of a key that is in memory, or that another thread is loading: waits for it then.
+    pub fn find(&self, key: &K) -> Option<Result<V, E>> {
+        let flight = {
+            let mut state = self.state.lock();
+            if let Some(value) = state.kept.get(key) {
+                self.hits.fetch_add(1, Ordering::Relaxed);
+                return Some(Ok(value.clone()));
+            }
+            Arc::clone(state.flights.get(key)?)
+        };
+        let result = flight.wait()?;
+        self.hits.fetch_add(1, Ordering::Relaxed);
+        Some(result)
+    }
+
+    /// Lets go of a key that nobody is going to ask for.
+    pub fn forget(&self, key: &K) {
+        let mut state = self.state.lock();
+        let Some(value) = state.kept.pop(key) else {
+            return;
+        };
+        state.kept_bytes -= value.weight_bytes();
+        drop(state);
+        // Freeing megabytes takes time: not under the lock.
+        drop(value);
     }
 
     /// Whether a key is in memory now. Does not count as a use of it.
@@ -252,6 +278,18 @@ mod tests {
         cache.get_or_load(&1, || panic!("used after 2")).unwrap();
         assert_eq!(cache.get_or_load(&2, || Err("gone")), Err("gone"));
         assert_eq!(cache.stats().kept_bytes, 30);
+    }
+
+    #[test]
+    fn what_is_forgotten_takes_no_room() {
+        let cache = Bytes::new(30);
+        assert_eq!(cache.find(&1), None);
+        cache.get_or_load(&1, || Ok(value(10))).unwrap();
+        assert_eq!(cache.find(&1), Some(Ok(value(10))));
+        cache.forget(&1);
+        cache.forget(&1);
+        assert_eq!(cache.find(&1), None);
+        assert_eq!((cache.stats().kept_bytes, cache.stats().kept), (0, 0));
     }
 
     #[test]

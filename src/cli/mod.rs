@@ -13,6 +13,7 @@ mod extract;
 mod failure;
 mod guard;
 mod hash;
+mod index_dir;
 mod json;
 mod layers;
 mod lock;

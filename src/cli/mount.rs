@@ -13,6 +13,7 @@ use nix::errno::Errno;
 use nix::unistd::{getegid, geteuid, setsid};
 
 use super::failure::{Class, Failure};
+use super::index_dir::IndexArgs;
 use super::layers::{self, StackArgs};
 use super::mount_options::{self, MountOptions};
 use super::{logging, size, umount};
@@ -55,6 +56,8 @@ pub(super) struct MountArgs {
     /// Most inflated bytes that are kept in memory
     #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = size::parse)]
     cache_size: u64,
+    #[command(flatten)]
+    index: IndexArgs,
     /// Threads that answer requests [default: one a core, 8 at most]
     #[arg(long, value_name = "N", value_parser = mount_options::threads)]
     threads: Option<usize>,
@@ -72,7 +75,8 @@ pub(super) struct MountArgs {
     #[arg(long)]
     auto_unmount: bool,
     /// Mount options as in fstab: allow_other, uid=, gid=, umask=, fmask=, dmask=, noexec, fsname=,
-    /// max_read=, auto_unmount, debug, layers=A.zip:B.zip, cachesize=, threads=, transport=, no_special, xattrs= (can be repeated)
+    /// max_read=, auto_unmount, debug, layers=A.zip:B.zip, cachesize=, indexdir=, noindex, threads=, transport=,
+    /// no_special, xattrs= (can be repeated)
     #[arg(short, long = "options", value_name = "LIST")]
     options: Vec<String>,
     /// This process is the background one
@@ -160,6 +164,8 @@ fn serve(
     let is_root = geteuid().is_root();
     let shown = Options {
         cache_capacity_bytes: options.cache_bytes.unwrap_or(args.cache_size),
+        readers_keep: true,
+        index_directory: options.index_directory(&args.index),
         uid: args.uid.or(options.uid).unwrap_or(geteuid().as_raw()),
         gid: args.gid.or(options.gid).unwrap_or(getegid().as_raw()),
         file_mask: options.file_mask,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::index_dir::IndexArgs;
 use super::size;
 use crate::fuse::Transport;
 use crate::guide::Xattrs;
@@ -21,6 +22,7 @@ pub(super) struct MountOptions {
     pub(super) max_read_bytes: Option<u32>,
     pub(super) layers: Vec<PathBuf>,
     pub(super) cache_bytes: Option<u64>,
+    pub(super) index: Option<IndexArgs>,
     pub(super) threads: Option<usize>,
     pub(super) transport: Option<Transport>,
     pub(super) no_special: bool,
@@ -41,6 +43,11 @@ pub(super) fn parse<'a>(lists: impl IntoIterator<Item = &'a str>) -> Result<Moun
 }
 
 impl MountOptions {
+    /// Where checkpoints are kept; what `-o` says goes before the flags.
+    pub(super) fn index_directory(&self, flags: &IndexArgs) -> Option<PathBuf> {
+        self.index.as_ref().unwrap_or(flags).directory()
+    }
+
     fn set(&mut self, option: &str) -> Result<(), String> {
         let (name, value) = match option.split_once('=') {
             Some((name, value)) => (name, Some(value)),
@@ -75,6 +82,8 @@ impl MountOptions {
             ("max_read", Some(value)) => self.max_read_bytes = Some(number(value)?),
             ("layers", Some(value)) => self.layers = split(value, ':').map(PathBuf::from).collect(),
             ("cachesize", Some(value)) => self.cache_bytes = Some(size::parse(value)?),
+            ("indexdir", Some(value)) => self.index = Some(IndexArgs::at(value.into())),
+            ("noindex", None) => self.index = Some(IndexArgs::nowhere()),
             ("threads", Some(value)) => self.threads = Some(threads(value)?),
             ("transport", Some(value)) => self.transport = Some(transport(value)?),
             _ => return Err("unknown option, or a value that it does not take".to_owned()),

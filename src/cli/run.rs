@@ -12,6 +12,7 @@ use clap::Args;
 use nix::unistd::{getegid, geteuid};
 
 use super::failure::{Class, Failure};
+use super::index_dir::IndexArgs;
 use super::layers::StackArgs;
 use super::{mount_options, size};
 use crate::bench::Served;
@@ -60,6 +61,8 @@ pub(super) struct ServingArgs {
     /// Most inflated bytes that are kept in memory
     #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = size::parse)]
     cache_size: u64,
+    #[command(flatten)]
+    index: IndexArgs,
     /// Threads that answer requests [default: one a core, 8 at most]
     #[arg(long, value_name = "N", value_parser = mount_options::threads)]
     threads: Option<usize>,
@@ -145,6 +148,7 @@ pub(super) fn server(paths: &[PathBuf], serving: &ServingArgs) -> Result<std::pr
         server.arg("--layer").arg(std::path::absolute(path)?);
     }
     server.arg(format!("--cache-size={}", serving.cache_size));
+    server.args(serving.index.words());
     if let Some(threads) = serving.threads {
         server.arg(format!("--threads={threads}"));
     }
@@ -194,7 +198,7 @@ pub(super) fn run_server(args: &ServerArgs) -> Result<ExitCode, Failure> {
         directory: !args.serving.no_special,
         xattrs: args.serving.xattrs,
     };
-    let fs = Fs::new(Arc::new(stack), view_options(args.serving.cache_size));
+    let fs = Fs::new(Arc::new(stack), view_options(&args.serving));
     let guide = super::mount::guide_to(fs, told);
     let mut session = SessionOptions {
         transport: args.serving.transport,
@@ -226,10 +230,12 @@ pub(super) fn run_server(args: &ServerArgs) -> Result<ExitCode, Failure> {
     }
 }
 
-fn view_options(cache_capacity_bytes: u64) -> Options {
+fn view_options(serving: &ServingArgs) -> Options {
     let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
     Options {
-        cache_capacity_bytes,
+        cache_capacity_bytes: serving.cache_size,
+        readers_keep: true,
+        index_directory: serving.index.directory(),
         uid,
         gid,
         ..Options::default()

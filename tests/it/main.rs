@@ -19,6 +19,7 @@ mod explore;
 mod extract;
 mod hash;
 mod help;
+mod large_files;
 mod lock;
 mod logging;
 mod look;
