@@ -44,7 +44,7 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("serde_json", &["cli", "bench", "explain", "guide"]),
     ("ratatui", &["cli"]),
     ("similar", &["cli"]),
-    ("sha2", &["explain"]),
+    ("sha2", &["content", "explain"]),
     ("toml", &["cli"]),
     ("object", &["explain"]),
     ("rawzip", &["archive"]),
