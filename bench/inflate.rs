@@ -94,9 +94,17 @@ fn measure_checkpoints(corpus: &[u8], deflated: &[u8]) {
         > 0
     {
         let start = Instant::now();
-        checkpoints.push(inflater.checkpoint());
+        checkpoints.push(inflater.checkpoint().packed());
         taking += start.elapsed();
     }
+    let start = Instant::now();
+    let mut pruner = Inflater::new();
+    let pruned: Vec<_> = checkpoints
+        .iter()
+        .map(|checkpoint| pruner.prune(checkpoint, &mut input).expect("libdeflate's stream"))
+        .collect();
+    let pruning = start.elapsed() / checkpoints.len() as u32;
+    let pruned_bytes: usize = pruned.iter().map(Checkpoint::memory_bytes).sum();
     let memory: usize = checkpoints.iter().map(Checkpoint::memory_bytes).sum();
     println!(
         "  checkpoint every {} KiB: {:?} each, {:.1} KiB each, {:.1} % of the output",
@@ -105,6 +113,12 @@ fn measure_checkpoints(corpus: &[u8], deflated: &[u8]) {
         memory as f64 / checkpoints.len() as f64 / 1024.0,
         memory as f64 / corpus.len() as f64 * 100.0
     );
+    println!(
+        "    pruned: {pruning:?} each, {:.1} KiB each, {:.1} % of the output",
+        pruned_bytes as f64 / pruned.len() as f64 / 1024.0,
+        pruned_bytes as f64 / corpus.len() as f64 * 100.0
+    );
+    let checkpoints = pruned;
 
     let mut times = Vec::new();
     let mut page = vec![0; 4096];

@@ -54,6 +54,11 @@ fn main() {
     );
     let open = |cache| Arc::new(open(&zip, cache));
     let (warm, little) = (open(ALL), open(LITTLE));
+    // As a mount does it: what was given is let go.
+    let given = |work: &dyn Fn(&Fs)| {
+        let fs = open_as(&zip, ALL, true);
+        time(|| work(&fs))
+    };
     let small = files(&warm, "small");
     let middle = files(&warm, "middle");
     let [deflated, stored] = ["deflated", "stored"].map(|name| file(&warm, name));
@@ -79,6 +84,9 @@ fn main() {
             Case::new("small files, first time, 2 readers", files_read, || {
                 fresh(&|fs| by_two(fs, &small))
             }),
+            Case::new("small files, first time, kept by the reader", files_read, || {
+                given(&|fs| read_each(fs, &small))
+            }),
             Case::new("small files, cached", files_read, || {
                 time(|| read_each(&warm, &small))
             }),
@@ -94,6 +102,22 @@ fn main() {
             Case::new("large deflated, in order, first time", large, || {
                 fresh(&|fs| read_through(fs, deflated))
             }),
+            Case::new("large deflated, in order, kept by the reader", large, || {
+                given(&|fs| read_through(fs, deflated))
+            }),
+            Case::new(
+                "large deflated, a page in the middle, first",
+                Per::Operations(1),
+                || {
+                    let middle = content.len() as u64 / 2;
+                    fresh(&|fs| {
+                        assert_eq!(
+                            fs.read(deflated, middle, PAGE_BYTES, <[u8]>::len).ok(),
+                            Some(PAGE_BYTES)
+                        )
+                    })
+                },
+            ),
             Case::new("large deflated, first time, 2 readers of it", large, || {
                 fresh(&|fs| by_two(fs, &[deflated, deflated]))
             }),
@@ -109,6 +133,9 @@ fn main() {
             Case::new("large stored, in order", large, || {
                 time(|| read_through(&warm, stored))
             }),
+            Case::new("large stored, in order, 2 readers of it", large, || {
+                time(|| by_two(&warm, &[stored, stored]))
+            }),
             Case::new("large stored, random 4 KiB", pages, || {
                 at_random(&warm, stored, &content)
             }),
@@ -117,10 +144,15 @@ fn main() {
 }
 
 fn open(zip: &Path, cache_capacity_bytes: u64) -> Fs {
+    open_as(zip, cache_capacity_bytes, false)
+}
+
+fn open_as(zip: &Path, cache_capacity_bytes: u64, readers_keep: bool) -> Fs {
     let archive = Archive::open(zip).expect("the archive just written");
     let stack = Stack::merge(vec![archive]).expect("few enough entries");
     let options = Options {
         cache_capacity_bytes,
+        readers_keep,
         ..Options::default()
     };
     Fs::new(Arc::new(stack), options)

@@ -17,7 +17,6 @@ pub trait Weigh {
     fn weight_bytes(&self) -> u64;
 }
 
-/// A vector and not a slice: making a shared slice would copy what was just inflated.
 impl Weigh for Arc<Vec<u8>> {
     fn weight_bytes(&self) -> u64 {
         self.capacity() as u64
@@ -32,6 +31,7 @@ pub struct Cache<K, V, E> {
     state: Mutex<State<K, V, E>>,
     hits: AtomicU64,
     loads: AtomicU64,
+    loaded_bytes: AtomicU64,
 }
 
 struct State<K, V, E> {
@@ -60,6 +60,8 @@ pub struct CacheStats {
     pub hits: u64,
     /// Loads begun.
     pub loads: u64,
+    /// What those loads that did not fail have brought.
+    pub loaded_bytes: u64,
     /// Bytes kept now.
     pub kept_bytes: u64,
     /// Values kept now.
@@ -79,6 +81,7 @@ impl<K: Hash + Eq + Clone, V: Clone + Weigh, E: Clone> Cache<K, V, E> {
             state: Mutex::new(state),
             hits: AtomicU64::new(0),
             loads: AtomicU64::new(0),
+            loaded_bytes: AtomicU64::new(0),
         }
     }
 
@@ -118,6 +121,33 @@ impl<K: Hash + Eq + Clone, V: Clone + Weigh, E: Clone> Cache<K, V, E> {
         }
     }
 
+    /// The value of a key that is in memory, or that another thread is loading: waits for it then.
+    pub fn find(&self, key: &K) -> Option<Result<V, E>> {
+        let flight = {
+            let mut state = self.state.lock();
+            if let Some(value) = state.kept.get(key) {
+                self.hits.fetch_add(1, Ordering::Relaxed);
+                return Some(Ok(value.clone()));
+            }
+            Arc::clone(state.flights.get(key)?)
+        };
+        let result = flight.wait()?;
+        self.hits.fetch_add(1, Ordering::Relaxed);
+        Some(result)
+    }
+
+    /// Lets go of a key that nobody is going to ask for.
+    pub fn forget(&self, key: &K) {
+        let mut state = self.state.lock();
+        let Some(value) = state.kept.pop(key) else {
+            return;
+        };
+        state.kept_bytes -= value.weight_bytes();
+        drop(state);
+        // Freeing megabytes takes time: not under the lock.
+        drop(value);
+    }
+
     /// Whether a key is in memory now. Does not count as a use of it.
     pub fn holds(&self, key: &K) -> bool {
         self.state.lock().kept.contains(key)
@@ -129,6 +159,7 @@ impl<K: Hash + Eq + Clone, V: Clone + Weigh, E: Clone> Cache<K, V, E> {
         CacheStats {
             hits: self.hits.load(Ordering::Relaxed),
             loads: self.loads.load(Ordering::Relaxed),
+            loaded_bytes: self.loaded_bytes.load(Ordering::Relaxed),
             kept_bytes: state.kept_bytes,
             kept: state.kept.len(),
         }
@@ -142,6 +173,10 @@ impl<K: Hash + Eq + Clone, V: Clone + Weigh, E: Clone> Cache<K, V, E> {
         };
         let result = load();
         std::mem::forget(guard);
+        if let Ok(value) = &result {
+            self.loaded_bytes
+                .fetch_add(value.weight_bytes(), Ordering::Relaxed);
+        }
         let dropped = {
             let mut state = self.state.lock();
             state.flights.remove(key);
@@ -243,6 +278,18 @@ mod tests {
         cache.get_or_load(&1, || panic!("used after 2")).unwrap();
         assert_eq!(cache.get_or_load(&2, || Err("gone")), Err("gone"));
         assert_eq!(cache.stats().kept_bytes, 30);
+    }
+
+    #[test]
+    fn what_is_forgotten_takes_no_room() {
+        let cache = Bytes::new(30);
+        assert_eq!(cache.find(&1), None);
+        cache.get_or_load(&1, || Ok(value(10))).unwrap();
+        assert_eq!(cache.find(&1), Some(Ok(value(10))));
+        cache.forget(&1);
+        cache.forget(&1);
+        assert_eq!(cache.find(&1), None);
+        assert_eq!((cache.stats().kept_bytes, cache.stats().kept), (0, 0));
     }
 
     #[test]

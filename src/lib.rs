@@ -10,8 +10,10 @@
 //! 4½   |   bench                 extract-and-run against mount-and-run, measured; uses launch
 //!      |
 //! 4   fuse   extract   launch    the outside: the kernel · a directory on disk · a child in its own /opt
-//!      |   /
-//! 3   fs       explain           files as plain values · provenance
+//!      |       |
+//! 3½  guide   |                  what a mount tells of itself: attributes, .optfs, statistics
+//!      |   \  |
+//! 3   fs    \-> explain          files as plain values · provenance
 //!      | \        |
 //! 2   content --> stack          bytes, once · the one merge, made once and never changed
 //!      |   \      |
@@ -29,6 +31,7 @@ pub mod explain;
 pub mod extract;
 pub mod fs;
 pub mod fuse;
+pub mod guide;
 pub mod launch;
 pub mod path;
 pub mod stack;

@@ -6,6 +6,7 @@
 
 mod bits;
 mod checkpoint;
+mod prune;
 mod symbols;
 mod table;
 
@@ -139,6 +140,16 @@ impl Inflater {
         let mut inflater = Self::new();
         inflater.restart(checkpoint, input)?;
         Ok(inflater)
+    }
+
+    /// Goes back to the beginning, of any stream: as `new`, without allocating anew.
+    pub fn rewind(&mut self) {
+        let decoder = &mut self.decoder;
+        decoder.bits.clear();
+        decoder.block = Block::Header;
+        decoder.pending = None;
+        self.filled = 0;
+        self.output_offset = 0;
     }
 
     /// Goes where a checkpoint was taken, of any stream: as `resume`, without allocating anew.
@@ -649,6 +660,12 @@ mod tests {
                 let checkpoint = first.checkpoint();
                 assert_eq!(checkpoint.output_offset(), offset as u64);
                 let mut rest = vec![0; plain.len() + 10 - offset];
+                let checkpoint = match offset % 4 {
+                    0 => checkpoint,
+                    1 => checkpoint.packed(),
+                    2 => pruned(&checkpoint, &deflated),
+                    _ => written_and_read(&checkpoint.packed()).unwrap_or(checkpoint),
+                };
                 let mut resumed = Inflater::resume(&checkpoint, &mut &deflated[..]).unwrap();
                 let count = resumed.read(&mut &deflated[..], &mut rest).unwrap();
                 assert!(rest[..count] == plain[offset..]);
@@ -659,6 +676,47 @@ mod tests {
             assert!(at_end.is_finished());
             assert_eq!(at_end.read(&mut &deflated[..], &mut [0]).unwrap(), 0);
         }
+    }
+
+    /// Nothing at the end of a stream.
+    fn written_and_read(checkpoint: &Checkpoint) -> Option<Checkpoint> {
+        let mut bytes = Vec::new();
+        checkpoint.write_to(&mut bytes);
+        for cut in 0..bytes.len() {
+            assert!(Checkpoint::read_from(&mut &bytes[..cut]).is_none());
+        }
+        bytes.push(77);
+        let mut rest = &bytes[..];
+        let read = Checkpoint::read_from(&mut rest)?;
+        assert_eq!(rest, [77]);
+        Some(read)
+    }
+
+    #[test]
+    fn checkpoints_that_make_no_sense_never_panic() {
+        let mut random = Random(41);
+        let mut inflater = Inflater::new();
+        let deflated = libdeflate(&mixed(50_000, 43), 6);
+        inflater.skip(&mut &deflated[..], 40_000).unwrap();
+        let mut original = Vec::new();
+        inflater.checkpoint().packed().write_to(&mut original);
+        for _ in 0..3000 {
+            let mut damaged = original.clone();
+            let most = if random.below(4) == 0 { damaged.len() } else { 41 };
+            let place = random.below(most);
+            damaged[place] ^= 1 << random.below(8);
+            if let Some(checkpoint) = Checkpoint::read_from(&mut &damaged[..])
+                && inflater.restart(&checkpoint, &mut &deflated[..]).is_ok()
+            {
+                let _ = inflater.read(&mut &deflated[..], &mut [0; 1000]);
+            }
+        }
+    }
+
+    fn pruned(checkpoint: &Checkpoint, deflated: &[u8]) -> Checkpoint {
+        let pruned = Inflater::new().prune(checkpoint, &mut &deflated[..]).unwrap();
+        assert!(pruned.memory_bytes() <= checkpoint.packed().memory_bytes() + 1000);
+        pruned
     }
 
     #[test]
@@ -676,13 +734,25 @@ mod tests {
                 } else {
                     inflater.read(&mut &deflated[..], &mut vec![0; step]).unwrap();
                 }
-                checkpoints.push(inflater.checkpoint());
+                let checkpoint = inflater.checkpoint();
+                checkpoints.extend(written_and_read(&checkpoint));
+                checkpoints.extend(written_and_read(&checkpoint.packed()));
+                checkpoints.push(pruned(&checkpoint, &deflated));
             }
             for _ in 0..40 {
                 let checkpoint = &checkpoints[random.below(checkpoints.len())];
                 assert!(checkpoint.memory_bytes() < WINDOW + 200);
                 // One inflater goes from place to place: nothing of the last one may shine through.
                 inflater.restart(checkpoint, &mut &deflated[..]).unwrap();
+                // What was left out of a window is not missed by who begins behind it either.
+                if random.below(2) == 0 {
+                    inflater
+                        .skip(&mut &deflated[..], random.below(40_000) as u64)
+                        .unwrap();
+                    let later = pruned(&inflater.checkpoint(), &deflated);
+                    inflater.restart(&later, &mut &deflated[..]).unwrap();
+                }
+                let checkpoint = &inflater.checkpoint();
                 let offset = checkpoint.output_offset() as usize;
                 let mut out = vec![0; 1 + random.below(300_000)];
                 let count = inflater.read(&mut &deflated[..], &mut out).unwrap();

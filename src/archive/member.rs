@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::method::{self, Method};
 use super::record::Record;
-use super::source::ReadAt;
+use super::source::{ReadAt, Stamp};
 use super::{Archive, EntryError, EntryId, Input};
 
 /// Local header without its variable fields (APPNOTE 4.3.7).
@@ -17,7 +17,7 @@ const EXTRA_GUESS: usize = 64;
 /// DEFLATE cannot expand by more than this (zlib.net, "Maximum Compression Factor").
 const DEFLATE_MAX_RATIO: u64 = 1032;
 /// A thread keeps a buffer for compressed bytes up to this size between reads.
-const KEPT_BUFFER_BYTES: usize = 16 << 20;
+const KEPT_BUFFER_BYTES: usize = 1 << 20;
 
 thread_local! {
     static COMPRESSED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -40,10 +40,21 @@ impl Archive {
     /// Semantics decision: (6) an entry that is encrypted, of an unknown method, truncated, lying about
     /// its size or of another CRC gives an error and no byte.
     pub fn read_whole(&self, id: EntryId) -> Result<Vec<u8>, EntryError> {
+        let mut out = Vec::new();
+        self.read_whole_into(id, &mut out)?;
+        Ok(out)
+    }
+
+    /// As [`Archive::read_whole`], into a vector that there is already: it holds the entry then, or what
+    /// makes no sense after an error.
+    ///
+    /// # Errors
+    /// As [`Archive::read_whole`].
+    pub fn read_whole_into(&self, id: EntryId, out: &mut Vec<u8>) -> Result<(), EntryError> {
         let record = &self.record(id);
         check_servable(record)?;
         COMPRESSED.with_borrow_mut(|buffer| {
-            let result = self.read_whole_through(record, buffer);
+            let result = self.read_whole_through(record, buffer, out);
             if buffer.capacity() > KEPT_BUFFER_BYTES {
                 *buffer = Vec::new();
             }
@@ -51,15 +62,24 @@ impl Archive {
         })
     }
 
-    fn read_whole_through(&self, record: &Record, buffer: &mut Vec<u8>) -> Result<Vec<u8>, EntryError> {
+    fn read_whole_through(
+        &self,
+        record: &Record,
+        buffer: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EntryError> {
         let data = self.fetch(record, buffer)?;
-        let mut out = vec![0; record.declared_size as usize];
+        let size = record.declared_size as usize;
+        match out.capacity() {
+            // Zeroed by the kernel, where the memory comes fresh from it.
+            0 => *out = vec![0; size],
+            _ => out.resize(size, 0),
+        }
         // Some writers leave out the two bytes that an empty deflate stream has.
         if !(data.is_empty() && out.is_empty()) {
-            method::decode_whole(Method::from_code(record.method), data, &mut out)?;
+            method::decode_whole(Method::from_code(record.method), data, out)?;
         }
-        verify(record, crc32fast::hash(&out))?;
-        Ok(out)
+        verify(record, crc32fast::hash(out))
     }
 
     /// Fetches the local header and the data behind it, usually with one read.
@@ -133,6 +153,20 @@ impl Archive {
         })
     }
 
+    /// The name of an entry as it stands before its data, neither decoded nor folded.
+    pub fn local_name(&self, id: EntryId) -> Result<Vec<u8>, EntryError> {
+        let offset = self.record(id).header_offset;
+        let mut header = [0; HEADER_BYTES];
+        let read = self.source.read_full_at(&mut header, offset)?;
+        header_bytes(&header[..read], offset)?;
+        let mut name = vec![0; usize::from(u16::from_le_bytes([header[26], header[27]]))];
+        let read = self
+            .source
+            .read_full_at(&mut name, offset + HEADER_BYTES as u64)?;
+        name.truncate(read);
+        Ok(name)
+    }
+
     /// Compares the CRC-32 of an entry's decoded bytes with the directory's.
     pub fn verify_crc(&self, id: EntryId, found: u32) -> Result<(), EntryError> {
         verify(&self.record(id), found)
@@ -148,6 +182,14 @@ impl Member {
     /// Whether there is no data.
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// Size and time of the archive now.
+    ///
+    /// # Errors
+    /// When the archive cannot be asked.
+    pub fn stamp(&self) -> io::Result<Stamp> {
+        self.source.stamp()
     }
 
     /// Fills `buf` with the data at `offset`, up to the data's end; returns how much that was.

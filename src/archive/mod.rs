@@ -155,6 +155,11 @@ impl Archive {
         self.source.stamp()
     }
 
+    /// Fills `buf` with the file's own bytes at `offset`, or with as many as there are; returns how many.
+    pub fn read_raw_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.source.read_full_at(buf, offset)
+    }
+
     /// Number of legal entries.
     pub fn len(&self) -> usize {
         self.directory.records.len()

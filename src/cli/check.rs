@@ -8,7 +8,7 @@ mod report;
 mod sarif;
 
 use std::fs;
-use std::io::{self, IsTerminal, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -22,7 +22,7 @@ use super::layers::{self, StackArgs};
 use super::terminal::{Out, print};
 use crate::archive::ArchiveError;
 use crate::explain::check::{
-    self, Arch, Finding, Limits, Options, Policy, Progress, Rule, RuntimeFacts, Selector, Severity, Verdict,
+    self, Arch, Finding, Limits, Options, Policy, Rule, RuntimeFacts, Selector, Severity, Verdict,
 };
 use crate::launch::runtime::{Family, Runtime};
 use crate::stack::{LayerIdx, Stack};
@@ -159,8 +159,7 @@ pub(super) fn look(
         limits,
         apart,
     };
-    let with_bar = measure.deep && !verbosity.quiet && !measure.no_progress && io::stderr().is_terminal();
-    let bar = Bar::new(with_bar);
+    let bar = Bar::new(!measure.deep || measure.no_progress, verbosity);
     let found = check::check(&stack, &options, &bar);
     bar.0.finish_and_clear();
     let mut findings = Vec::new();
@@ -179,16 +178,6 @@ pub(super) fn look(
         findings,
         allowed,
     })
-}
-
-impl Progress for Bar {
-    fn begins(&self, bytes: u64) {
-        self.0.set_length(bytes);
-    }
-
-    fn done(&self, bytes: u64) {
-        self.0.inc(bytes);
-    }
 }
 
 /// What of a runtime decides whether a layer can work there.

@@ -1,6 +1,5 @@
 //! `optfs extract`: the merged tree on disk, for those who cannot mount, and to compare with a mount.
 
-use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -47,10 +46,9 @@ pub(super) fn run(args: &ExtractArgs, verbosity: Verbosity) -> Result<ExitCode, 
         ..Options::default()
     };
     let fs = Fs::new(Arc::new(stack), shown);
-    let with_bar = !verbosity.quiet && !args.no_progress && io::stderr().is_terminal();
-    let bar = Bar::new(with_bar);
+    let bar = Bar::new(args.no_progress, verbosity);
     let written = extract::write(&fs, dir, extract::Options::default(), &bar);
-    bar.0.finish_and_clear();
+    bar.end();
     let report = written.map_err(|error| explain(&error, dir))?;
     if !verbosity.quiet {
         eprintln!("optfs: {}", summary(&report, begin.elapsed()));

@@ -29,6 +29,12 @@ pub(super) fn document(question: &str, body: Value) -> Value {
     Value::Object(whole)
 }
 
+/// Writes an answer on a line of its own, piece by piece: it may be long.
+pub(super) fn json_line(out: &mut Out, answer: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, answer)?;
+    writeln!(out)
+}
+
 /// Sets a field to a name or path from an archive. JSON has no bytes: what is not UTF-8 shows replacement
 /// characters, and its bytes stand in hexadecimal in a field of the same name with `_hex` behind it.
 pub(super) fn put_name(object: &mut Value, field: &str, name: &[u8]) {

@@ -8,6 +8,7 @@ use env_logger::{Builder, Target};
 use log::LevelFilter;
 
 use super::Verbosity;
+use crate::fuse::STATISTICS;
 
 /// The socket of the system log (syslog(3)).
 const SYSTEM_LOG: &str = "/dev/log";
@@ -37,6 +38,8 @@ pub(super) fn begin(verbosity: Verbosity) {
     } else {
         builder.parse_filters(&asked);
     }
+    // Somebody has asked for them, by a signal.
+    builder.filter_module(STATISTICS, LevelFilter::Info);
     builder
         .format(|out, record| {
             let level = record.level().as_str().to_lowercase();

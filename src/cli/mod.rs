@@ -6,18 +6,24 @@ mod cat;
 mod check;
 mod ci;
 mod completions;
+mod diff;
 mod doctor;
 mod explore;
 mod extract;
 mod failure;
 mod guard;
+mod hash;
+mod index_dir;
 mod json;
 mod layers;
 mod limits;
+mod lock;
 mod logging;
 mod ls;
 mod mount;
 mod mount_options;
+mod operand;
+mod order;
 mod page;
 mod printable;
 mod report;
@@ -96,6 +102,10 @@ enum Verb {
     Report(report::ReportArgs),
     Check(check::CheckArgs),
     Ci(ci::CiArgs),
+    Diff(diff::DiffArgs),
+    Order(order::OrderArgs),
+    Hash(hash::HashArgs),
+    Lock(lock::LockArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     Extract(extract::ExtractArgs),
@@ -139,6 +149,10 @@ pub fn main() -> ExitCode {
         Verb::Report(args) => report::run(&args, cli.verbosity),
         Verb::Check(args) => check::run(&args, cli.verbosity),
         Verb::Ci(args) => ci::run(&args, cli.verbosity),
+        Verb::Diff(args) => diff::run(&args, cli.verbosity),
+        Verb::Order(args) => order::run(&args),
+        Verb::Hash(args) => hash::run(&args, cli.verbosity),
+        Verb::Lock(args) => lock::run(&args, cli.verbosity),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::RunServer(args) => run::run_server(&args),
         Verb::RunChild(args) => return run::run_child(&args),

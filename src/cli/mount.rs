@@ -13,11 +13,13 @@ use nix::errno::Errno;
 use nix::unistd::{getegid, geteuid, setsid};
 
 use super::failure::{Class, Failure};
+use super::index_dir::IndexArgs;
 use super::layers::{self, StackArgs};
 use super::mount_options::{self, MountOptions};
 use super::{logging, size, umount};
 use crate::fs::{Fs, Options};
 use crate::fuse::{AttachOptions, Mount, SessionOptions, Transport, attach, serve_until_signalled, unmount};
+use crate::guide::{self, Guide, Xattrs};
 
 /// What the background process says on its standard output once the mount answers.
 const READY: &[u8] = b"ready\n";
@@ -54,6 +56,8 @@ pub(super) struct MountArgs {
     /// Most inflated bytes that are kept in memory
     #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = size::parse)]
     cache_size: u64,
+    #[command(flatten)]
+    index: IndexArgs,
     /// Threads that answer requests [default: one a core, 8 at most]
     #[arg(long, value_name = "N", value_parser = mount_options::threads)]
     threads: Option<usize>,
@@ -61,11 +65,18 @@ pub(super) struct MountArgs {
     /// where the kernel has it switched on; 'optfs doctor' says how to
     #[arg(long, value_name = "WAY", env = "OPTFS_TRANSPORT", default_value = "auto", value_parser = mount_options::transport)]
     transport: Transport,
+    /// Leave out the directory .optfs, which no listing shows: each layer's own tree, what is hidden, statistics
+    #[arg(long)]
+    no_special: bool,
+    /// Extended attributes user.optfs.layer and others: hidden (answered, not listed), listed or off
+    #[arg(long, value_name = "WAY", default_value = "hidden", value_parser = mount_options::xattrs)]
+    xattrs: Xattrs,
     /// Unmount when the serving process dies, however it does
     #[arg(long)]
     auto_unmount: bool,
     /// Mount options as in fstab: allow_other, uid=, gid=, umask=, fmask=, dmask=, noexec, fsname=,
-    /// max_read=, auto_unmount, debug, layers=A.zip:B.zip, cachesize=, threads=, transport= (can be repeated)
+    /// max_read=, auto_unmount, debug, layers=A.zip:B.zip, cachesize=, indexdir=, noindex, threads=, transport=,
+    /// no_special, xattrs= (can be repeated)
     #[arg(short, long = "options", value_name = "LIST")]
     options: Vec<String>,
     /// This process is the background one
@@ -153,6 +164,8 @@ fn serve(
     let is_root = geteuid().is_root();
     let shown = Options {
         cache_capacity_bytes: options.cache_bytes.unwrap_or(args.cache_size),
+        readers_keep: true,
+        index_directory: options.index_directory(&args.index),
         uid: args.uid.or(options.uid).unwrap_or(geteuid().as_raw()),
         gid: args.gid.or(options.gid).unwrap_or(getegid().as_raw()),
         file_mask: options.file_mask,
@@ -166,7 +179,11 @@ fn serve(
         max_read_bytes: options.max_read_bytes,
         helper: true,
     };
-    let fs = Arc::new(Fs::new(Arc::new(stack), shown));
+    let told = guide::Options {
+        directory: !(args.no_special || options.no_special),
+        xattrs: options.xattrs.unwrap_or(args.xattrs),
+    };
+    let guide = guide_to(Fs::new(Arc::new(stack), shown), told);
     let mut session = SessionOptions {
         transport: options.transport.unwrap_or(args.transport),
         ..SessionOptions::default()
@@ -186,7 +203,7 @@ fn serve(
             say_ready_and_let_go();
         }
     };
-    let result = serve_until_signalled(fs, device, mountpoint, session, ready);
+    let result = serve_until_signalled(guide, device, mountpoint, session, ready);
     if result.is_err() {
         // Whoever fails to serve leaves no mount behind.
         let _ = unmount(mountpoint, true);
@@ -194,6 +211,17 @@ fn serve(
     drop(guard);
     result?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A tree with what the mount tells of it.
+pub(super) fn guide_to(fs: Fs, told: guide::Options) -> Arc<Guide> {
+    let guide = Guide::new(Arc::new(fs), told);
+    if guide.is_in_the_way() {
+        warn!(
+            "a layer has a .optfs of its own: it is shown, and what the mount would tell there is left out"
+        );
+    }
+    Arc::new(guide)
 }
 
 /// The layers as /proc/mounts shows them.

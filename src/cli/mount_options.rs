@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use super::index_dir::IndexArgs;
 use super::size;
 use crate::fuse::Transport;
+use crate::guide::Xattrs;
 
 /// What `-o` can set.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -20,8 +22,11 @@ pub(super) struct MountOptions {
     pub(super) max_read_bytes: Option<u32>,
     pub(super) layers: Vec<PathBuf>,
     pub(super) cache_bytes: Option<u64>,
+    pub(super) index: Option<IndexArgs>,
     pub(super) threads: Option<usize>,
     pub(super) transport: Option<Transport>,
+    pub(super) no_special: bool,
+    pub(super) xattrs: Option<Xattrs>,
 }
 
 /// Reads option lists: separated by commas, a comma in a value written as `\,`.
@@ -38,6 +43,11 @@ pub(super) fn parse<'a>(lists: impl IntoIterator<Item = &'a str>) -> Result<Moun
 }
 
 impl MountOptions {
+    /// Where checkpoints are kept; what `-o` says goes before the flags.
+    pub(super) fn index_directory(&self, flags: &IndexArgs) -> Option<PathBuf> {
+        self.index.as_ref().unwrap_or(flags).directory()
+    }
+
     fn set(&mut self, option: &str) -> Result<(), String> {
         let (name, value) = match option.split_once('=') {
             Some((name, value)) => (name, Some(value)),
@@ -61,6 +71,8 @@ impl MountOptions {
             ("auto_unmount", None) => self.auto_unmount = true,
             ("noexec", None) => self.noexec = true,
             ("debug", None) => self.debug = true,
+            ("no_special", None) => self.no_special = true,
+            ("xattrs", Some(value)) => self.xattrs = Some(xattrs(value)?),
             ("uid", Some(value)) => self.uid = Some(number(value)?),
             ("gid", Some(value)) => self.gid = Some(number(value)?),
             ("umask", Some(value)) => (self.file_mask, self.directory_mask) = (octal(value)?, octal(value)?),
@@ -70,6 +82,8 @@ impl MountOptions {
             ("max_read", Some(value)) => self.max_read_bytes = Some(number(value)?),
             ("layers", Some(value)) => self.layers = split(value, ':').map(PathBuf::from).collect(),
             ("cachesize", Some(value)) => self.cache_bytes = Some(size::parse(value)?),
+            ("indexdir", Some(value)) => self.index = Some(IndexArgs::at(value.into())),
+            ("noindex", None) => self.index = Some(IndexArgs::nowhere()),
             ("threads", Some(value)) => self.threads = Some(threads(value)?),
             ("transport", Some(value)) => self.transport = Some(transport(value)?),
             _ => return Err("unknown option, or a value that it does not take".to_owned()),
@@ -91,6 +105,11 @@ pub(super) fn transport(word: &str) -> Result<Transport, String> {
     word.parse()
 }
 
+/// What is known of extended attributes.
+pub(super) fn xattrs(word: &str) -> Result<Xattrs, String> {
+    word.parse()
+}
+
 /// A user or group, or another number of 32 bits.
 pub(super) fn number(value: &str) -> Result<u32, String> {
     value.parse().map_err(|_| "expected a number".to_owned())
@@ -104,7 +123,7 @@ fn octal(value: &str) -> Result<u16, String> {
 }
 
 /// Splits at separators that no backslash precedes, and takes those backslashes away.
-fn split(list: &str, separator: char) -> impl Iterator<Item = String> + use<> {
+pub(super) fn split(list: &str, separator: char) -> impl Iterator<Item = String> + use<> {
     let mut parts = vec![String::new()];
     let mut chars = list.chars().peekable();
     while let Some(c) = chars.next() {
@@ -148,6 +167,7 @@ mod tests {
             ("umask=9", "octal"),
             ("threads=0", "1 to 256"),
             ("transport=mule", "auto, fuser, uring"),
+            ("xattrs=some", "hidden, listed, off"),
             ("ro,uid=me", "-o uid=me: expected a number"),
         ] {
             let error = parse([list]).unwrap_err();

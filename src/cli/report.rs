@@ -23,7 +23,7 @@ use super::stack_view::View;
 use super::terminal::print;
 use super::{Verbosity, whole_file};
 use crate::explain::check::{self, Finding};
-use crate::explain::{self, Shadows, Tree, Waste, Weight, torn};
+use crate::explain::{self, Opt, Shadows, Waste, Weight, torn};
 use crate::stack::LayerIdx;
 
 /// Rows of a table before the rest is summed up.
@@ -82,13 +82,13 @@ struct Answers<'a> {
 impl<'a> Answers<'a> {
     fn of(view: &'a View) -> Result<Answers<'a>, Failure> {
         let stack = view.stack();
-        let tree = Tree::new(stack, view.fs.content());
+        let opt = Opt::new(stack, view.fs.content());
         Ok(Answers {
             view,
             weight: explain::weight(stack, ROWS),
             waste: explain::waste(stack),
             shadows: explain::shadows(stack),
-            torn: torn::torn(&tree, false, b""),
+            torn: torn::torn(&opt, false, b""),
             findings: check::check(stack, &check::Options::default(), &())?,
         })
     }

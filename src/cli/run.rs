@@ -12,11 +12,13 @@ use clap::Args;
 use nix::unistd::{getegid, geteuid};
 
 use super::failure::{Class, Failure};
+use super::index_dir::IndexArgs;
 use super::layers::StackArgs;
 use super::{mount_options, size};
 use crate::bench::Served;
 use crate::fs::{Fs, Options};
 use crate::fuse::{AttachOptions, SessionOptions, Transport, attach, serve};
+use crate::guide::{self, Xattrs};
 use crate::launch::child::{self, die_with};
 use crate::launch::environment::{Variable, environment, layer_jars};
 use crate::launch::handover::{ChildEnd, HandoverError};
@@ -59,12 +61,20 @@ pub(super) struct ServingArgs {
     /// Most inflated bytes that are kept in memory
     #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = size::parse)]
     cache_size: u64,
+    #[command(flatten)]
+    index: IndexArgs,
     /// Threads that answer requests [default: one a core, 8 at most]
     #[arg(long, value_name = "N", value_parser = mount_options::threads)]
     threads: Option<usize>,
     /// Which way requests come: auto, fuser or uring; see 'optfs mount --help'
     #[arg(long, value_name = "WAY", env = "OPTFS_TRANSPORT", default_value = "auto", value_parser = mount_options::transport)]
     transport: Transport,
+    /// Leave out the directory .optfs, which no listing shows; see 'optfs mount --help'
+    #[arg(long)]
+    no_special: bool,
+    /// Extended attributes user.optfs.layer and others: hidden, listed or off; see 'optfs mount --help'
+    #[arg(long, value_name = "WAY", default_value = "hidden", value_parser = mount_options::xattrs)]
+    xattrs: Xattrs,
 }
 
 /// The process that serves the view of 'optfs run'
@@ -138,10 +148,15 @@ pub(super) fn server(paths: &[PathBuf], serving: &ServingArgs) -> Result<std::pr
         server.arg("--layer").arg(std::path::absolute(path)?);
     }
     server.arg(format!("--cache-size={}", serving.cache_size));
+    server.args(serving.index.words());
     if let Some(threads) = serving.threads {
         server.arg(format!("--threads={threads}"));
     }
     server.arg(format!("--transport={}", serving.transport.word()));
+    server.arg(format!("--xattrs={}", serving.xattrs.word()));
+    if serving.no_special {
+        server.arg("--no-special");
+    }
     Ok(server)
 }
 
@@ -179,7 +194,12 @@ pub(super) fn run_server(args: &ServerArgs) -> Result<ExitCode, Failure> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    let fs = Arc::new(Fs::new(Arc::new(stack), view_options(args.serving.cache_size)));
+    let told = guide::Options {
+        directory: !args.serving.no_special,
+        xattrs: args.serving.xattrs,
+    };
+    let fs = Fs::new(Arc::new(stack), view_options(&args.serving));
+    let guide = super::mount::guide_to(fs, told);
     let mut session = SessionOptions {
         transport: args.serving.transport,
         ..SessionOptions::default()
@@ -189,7 +209,7 @@ pub(super) fn run_server(args: &ServerArgs) -> Result<ExitCode, Failure> {
     }
     let mut answer = Some(answer);
     let mut told = Ok(());
-    let served = serve(Arc::clone(&fs), device, session, || {
+    let served = serve(Arc::clone(&guide), device, session, || {
         if let Some(answer) = answer.take() {
             told = answer.serving();
         }
@@ -203,17 +223,19 @@ pub(super) fn run_server(args: &ServerArgs) -> Result<ExitCode, Failure> {
             told.map_err(own_trouble)?;
             served?;
             if args.report {
-                println!("{}", Served::by_this_process(fs.served_bytes()).to_line());
+                println!("{}", Served::by_this_process(guide.served_bytes()).to_line());
             }
             Ok(ExitCode::SUCCESS)
         }
     }
 }
 
-fn view_options(cache_capacity_bytes: u64) -> Options {
+fn view_options(serving: &ServingArgs) -> Options {
     let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
     Options {
-        cache_capacity_bytes,
+        cache_capacity_bytes: serving.cache_size,
+        readers_keep: true,
+        index_directory: serving.index.directory(),
         uid,
         gid,
         ..Options::default()

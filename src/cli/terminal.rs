@@ -70,7 +70,8 @@ impl Out {
         self.coloured("34", text)
     }
 
-    fn coloured(&mut self, code: &str, text: &str) -> io::Result<()> {
+    /// Text that a terminal shows in a colour, named by its number (ECMA-48, 8.3.117).
+    pub(super) fn coloured(&mut self, code: &str, text: &str) -> io::Result<()> {
         match self.colours {
             true => write!(self, "\x1b[{code}m{text}\x1b[0m"),
             false => self.write_all(text.as_bytes()),

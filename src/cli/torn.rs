@@ -14,7 +14,7 @@ use super::printable::printable;
 use super::size::counted;
 use super::stack_view::{View, below_home};
 use super::terminal::{Out, print};
-use crate::explain::Tree;
+use crate::explain::Opt;
 use crate::explain::torn::{Disagreement, Ecosystem, Findings, How, Installed, Nature, Torn, torn};
 use crate::path::{NameError, RelPath};
 use crate::stack::LayerIdx;
@@ -64,7 +64,7 @@ pub(super) fn run(args: &TornArgs) -> Result<ExitCode, Failure> {
         let message = format!("{}: no such file or directory", printable(&below));
         return Err(Failure::new(Class::No, message));
     }
-    let tree = Tree::new(view.stack(), view.fs.content());
+    let tree = Opt::new(view.stack(), view.fs.content());
     let findings = torn(&tree, args.deep, &below);
     print(|out| {
         let answer = Answer {

@@ -436,6 +436,7 @@ fn nowhere(stop: &Stop<FsError>) -> String {
     }
 }
 
+/// A kind of entry as the kind of file that it is.
 pub(super) fn kind_of(kind: EntryKind) -> Kind {
     match kind {
         EntryKind::Directory => Kind::Directory,

@@ -20,7 +20,8 @@ pub(super) fn write(path: &Path, text: &[u8]) -> Result<(), Failure> {
     })
 }
 
-fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+/// The same for who has looked at what is there, and says by itself what went wrong.
+pub(super) fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let is_special = fs::metadata(path).is_ok_and(|meta| !meta.is_file());
     // A link stays, and what it leads to is replaced.
     let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());

@@ -58,6 +58,13 @@ impl<K: Send + PartialEq + 'static> Ahead<K> {
         Ahead { shared, has_threads }
     }
 
+    /// Takes back a key that nobody wants any more.
+    pub(super) fn unwant(&self, key: &K) {
+        if self.has_threads {
+            self.shared.waiting.lock().keys.retain(|waiting| waiting != key);
+        }
+    }
+
     /// Has a key loaded soon, unless too many wait already.
     pub(super) fn want(&self, key: K) {
         let mut waiting = self.shared.waiting.lock();

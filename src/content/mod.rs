@@ -5,11 +5,17 @@
 
 mod ahead;
 mod coverage;
+mod decoder;
+mod given;
+mod index;
 mod large;
+mod piece;
+mod places;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
@@ -19,7 +25,10 @@ use crate::archive::{EntryError, Method};
 use crate::cache::{Cache, CacheStats};
 use crate::stack::{EntryRef, Stack};
 use ahead::{Ahead, LoadAhead};
+use given::Given;
+use index::Index;
 use large::{BLOCK_BYTES, Large};
+use piece::{Buffers, Piece};
 
 /// Entries up to this size, declared and compressed, are inflated whole and verified before a byte of
 /// them is served.
@@ -30,6 +39,8 @@ const AT_HAND_BYTES: u64 = 64 << 10;
 const AHEAD_BYTES: u64 = 4 << 20;
 /// Threads that inflate ahead at most: one core less than there are.
 const AHEAD_THREADS: usize = 4;
+/// Large entries whose decoders may rest for readers who go on.
+const LARGE_AT_REST: usize = 16;
 /// Whatever the cache's size, entries up to this size are inflated whole.
 const WHOLE_AT_LEAST_BYTES: u64 = 256 << 10;
 /// One answer is never longer than this: the kernel asks for 1 MiB at most (`fs.fuse.max_pages_limit`).
@@ -40,6 +51,17 @@ thread_local! {
     static ANSWER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
+/// How bytes are kept.
+#[derive(Debug, Clone, Default)]
+pub struct Keeping {
+    /// Most bytes of inflated content that are kept in memory.
+    pub capacity_bytes: u64,
+    /// Whether readers keep what they are given, as the kernel does: bytes that all were given are let go.
+    pub readers_keep: bool,
+    /// Where checkpoints of large entries are kept for the next time; nowhere when there is none.
+    pub index_directory: Option<PathBuf>,
+}
+
 /// The bytes of all entries of a stack, read when asked for.
 pub struct Content {
     inner: Arc<Inner>,
@@ -48,7 +70,11 @@ pub struct Content {
 
 struct Inner {
     stack: Arc<Stack>,
-    cache: Cache<Key, Arc<Vec<u8>>, Arc<EntryError>>,
+    cache: Cache<Key, Arc<Piece>, Arc<EntryError>>,
+    blocks: Arc<Buffers>,
+    /// Where readers keep what they are given: what they were given.
+    given: Option<Given>,
+    index: Option<Arc<Index>>,
     whole_bytes: u64,
     large: Mutex<HashMap<EntryRef, Arc<Large>>>,
 }
@@ -57,16 +83,22 @@ struct Inner {
 enum Key {
     Whole(EntryRef),
     Block(EntryRef, u64),
+    /// Nothing to keep in the cache: the checkpoints that reading has left are to be made small, and kept for the
+    /// next mount.
+    Checkpoints(EntryRef),
 }
 
 impl Content {
-    /// The bytes of a stack's entries, with at most `cache_capacity_bytes` of them kept.
-    pub fn new(stack: Arc<Stack>, cache_capacity_bytes: u64) -> Content {
+    /// The bytes of a stack's entries.
+    pub fn new(stack: Arc<Stack>, keeping: &Keeping) -> Content {
         // An entry that takes the whole cache would push out everything else for each of its reads.
-        let whole_bytes = WHOLE_BYTES.min((cache_capacity_bytes / 4).max(WHOLE_AT_LEAST_BYTES));
+        let whole_bytes = WHOLE_BYTES.min((keeping.capacity_bytes / 4).max(WHOLE_AT_LEAST_BYTES));
         let inner = Arc::new(Inner {
+            given: keeping.readers_keep.then(|| Given::new(&stack)),
             stack,
-            cache: Cache::new(cache_capacity_bytes),
+            cache: Cache::new(keeping.capacity_bytes),
+            blocks: Buffers::new(BLOCK_BYTES as usize),
+            index: keeping.index_directory.as_deref().map(Index::new),
             whole_bytes,
             large: Mutex::default(),
         });
@@ -83,7 +115,7 @@ impl Content {
     /// Has entries inflated soon, those that are small enough for it.
     pub fn ahead(&self, entries: impl IntoIterator<Item = EntryRef>) {
         for entry in entries {
-            if self.inner.is_whole(entry) {
+            if self.inner.is_whole(entry) && !self.inner.was_given(entry) {
                 self.ahead.want(Key::Whole(entry));
             }
         }
@@ -107,8 +139,15 @@ impl Content {
             .declared_size
             .min(offset.saturating_add(size.min(MAX_READ_BYTES) as u64));
         if inner.is_whole(entry) {
-            let whole = inner.whole(entry)?;
-            return Ok(deliver(&whole[offset.min(end) as usize..end as usize]));
+            let is_all = offset == 0 && end == declared.declared_size;
+            if inner.given.is_some() && is_all && end <= AT_HAND_BYTES {
+                return self.read_at_once(entry, deliver);
+            }
+            let whole = self.wanted_now(Key::Whole(entry), || inner.whole(entry))?;
+            let bytes = &whole[offset.min(end) as usize..end as usize];
+            let given = deliver(bytes);
+            inner.gave(Key::Whole(entry), &whole, bytes.len());
+            return Ok(given);
         }
         if offset >= end {
             return Ok(deliver(&[]));
@@ -151,6 +190,44 @@ impl Content {
         self.inner.cache.stats()
     }
 
+    /// What is in memory or on its way there, else what `load` gives. Who was to load it ahead need not any more,
+    /// and must not: nobody would ask for it again.
+    fn wanted_now(
+        &self,
+        key: Key,
+        load: impl FnOnce() -> Result<Arc<Piece>, Arc<EntryError>>,
+    ) -> Result<Arc<Piece>, Arc<EntryError>> {
+        self.inner.cache.find(&key).unwrap_or_else(|| {
+            self.ahead.unwant(&key);
+            load()
+        })
+    }
+
+    /// A small file in one piece, for a reader who keeps it: inflated into this thread's own buffer, and kept
+    /// nowhere, unless it was inflated ahead.
+    fn read_at_once<R>(
+        &self,
+        entry: EntryRef,
+        deliver: impl FnOnce(&[u8]) -> R,
+    ) -> Result<R, Arc<EntryError>> {
+        let (inner, key) = (&*self.inner, Key::Whole(entry));
+        if let Some(found) = inner.cache.find(&key) {
+            let whole = found?;
+            let given = deliver(&whole);
+            inner.gave(key, &whole, whole.len());
+            return Ok(given);
+        }
+        self.ahead.unwant(&key);
+        ANSWER.with_borrow_mut(|answer| {
+            inner
+                .stack
+                .layer(entry.layer)
+                .read_whole_into(entry.entry, answer)?;
+            inner.note_given(entry);
+            Ok(deliver(answer))
+        })
+    }
+
     fn read_blocks<R>(
         &self,
         large: &Large,
@@ -161,18 +238,34 @@ impl Content {
     ) -> Result<R, Arc<EntryError>> {
         let (first, last) = (offset / BLOCK_BYTES, (end - 1) / BLOCK_BYTES);
         let within = |index: u64, at: u64| (at - index * BLOCK_BYTES) as usize;
+        let inner = &*self.inner;
+        if large.is_jump(offset..end) && !inner.cache.holds(&Key::Block(entry, first)) {
+            return ANSWER.with_borrow_mut(|answer| {
+                answer.resize((end - offset) as usize, 0);
+                large.decode(offset, answer)?;
+                let given = deliver(answer);
+                self.want_pruned(large, entry);
+                Ok(given)
+            });
+        }
         if first == last {
-            let bytes = self.inner.block(entry, large, first)?;
+            let block = self.wanted_now(Key::Block(entry, first), || inner.block(entry, large, first))?;
             self.want_blocks_behind(large, entry, first);
-            return Ok(deliver(&bytes[within(first, offset)..within(first, end)]));
+            let bytes = &block[within(first, offset)..within(first, end)];
+            let given = deliver(bytes);
+            inner.gave(Key::Block(entry, first), &block, bytes.len());
+            // The reader has what it asked for; the thread that inflates ahead is not kept from it.
+            large.tidy_up();
+            return Ok(given);
         }
         ANSWER.with_borrow_mut(|answer| {
             answer.clear();
             for index in first..=last {
-                let bytes = self.inner.block(entry, large, index)?;
+                let block = self.wanted_now(Key::Block(entry, index), || inner.block(entry, large, index))?;
                 let from = within(index, offset.max(index * BLOCK_BYTES));
                 let to = within(index, end.min((index + 1) * BLOCK_BYTES));
-                answer.extend_from_slice(&bytes[from..to]);
+                answer.extend_from_slice(&block[from..to]);
+                inner.gave(Key::Block(entry, index), &block, to - from);
             }
             self.want_blocks_behind(large, entry, last);
             Ok(deliver(answer))
@@ -182,8 +275,30 @@ impl Content {
     /// Goes on inflating for a reader who goes through in order. Only now, with the block in hand: the
     /// decoder that gave it is the one that goes on.
     fn want_blocks_behind(&self, large: &Large, entry: EntryRef, index: u64) {
+        if large.is_last_block(index) {
+            self.want_pruned(large, entry);
+        }
         for index in large.blocks_ahead(index, self.ahead_bytes() / BLOCK_BYTES) {
             self.ahead.want(Key::Block(entry, index));
+        }
+    }
+}
+
+impl Content {
+    /// Has checkpoints made small by a thread that has nothing else to do, once there are some.
+    fn want_pruned(&self, large: &Large, entry: EntryRef) {
+        if large.has_much_to_prune() {
+            self.ahead.want(Key::Checkpoints(entry));
+        }
+    }
+}
+
+impl Drop for Content {
+    /// A thread that inflates ahead may still be at it: nobody waits for that, but checkpoints are kept.
+    fn drop(&mut self) {
+        let large: Vec<_> = self.inner.large.lock().values().map(Arc::clone).collect();
+        for large in large {
+            large.remember();
         }
     }
 }
@@ -195,17 +310,39 @@ impl Inner {
         declared.declared_size.max(declared.compressed_size) <= self.whole_bytes
     }
 
-    fn whole(&self, entry: EntryRef) -> Result<Arc<Vec<u8>>, Arc<EntryError>> {
+    fn whole(&self, entry: EntryRef) -> Result<Arc<Piece>, Arc<EntryError>> {
         self.cache.get_or_load(&Key::Whole(entry), || {
             let bytes = self.stack.layer(entry.layer).read_whole(entry.entry)?;
-            Ok(Arc::new(bytes))
+            Ok(Piece::new(bytes))
         })
     }
 
-    fn block(&self, entry: EntryRef, large: &Large, index: u64) -> Result<Arc<Vec<u8>>, Arc<EntryError>> {
+    fn block(&self, entry: EntryRef, large: &Large, index: u64) -> Result<Arc<Piece>, Arc<EntryError>> {
         self.cache.get_or_load(&Key::Block(entry, index), || {
-            large.read_block(index).map(Arc::new)
+            let fill = |block: &mut [u8]| large.decode(index * BLOCK_BYTES, block);
+            self.blocks.piece(large.block_len(index), fill)
         })
+    }
+
+    /// Lets go of what a reader keeps.
+    fn gave(&self, key: Key, piece: &Piece, count: usize) {
+        if self.given.is_none() || !piece.gave(count) {
+            return;
+        }
+        if let Key::Whole(entry) = key {
+            self.note_given(entry);
+        }
+        self.cache.forget(&key);
+    }
+
+    fn note_given(&self, entry: EntryRef) {
+        if let Some(given) = &self.given {
+            given.note(entry);
+        }
+    }
+
+    fn was_given(&self, entry: EntryRef) -> bool {
+        self.given.as_ref().is_some_and(|given| given.has(entry))
     }
 
     /// The reader of a large entry. One that was made for other bytes than the file has now is thrown
@@ -222,11 +359,22 @@ impl Inner {
         {
             return Ok(Arc::clone(known));
         }
-        let fresh = Arc::new(Large::new(archive, entry.entry, stamp)?);
+        let fresh = Arc::new(Large::new(archive, entry.entry, stamp, self.index.as_ref())?);
         if stamp != archive.opened() {
             fresh.verify_all()?;
         }
-        self.large.lock().insert(entry, Arc::clone(&fresh));
+        let mut large = self.large.lock();
+        let before = large.insert(entry, Arc::clone(&fresh));
+        let crowd = match large.len() > LARGE_AT_REST {
+            true => large.values().map(Arc::clone).collect(),
+            false => Vec::new(),
+        };
+        drop(large);
+        // It may have checkpoints to keep, which takes a while.
+        drop(before);
+        for other in crowd {
+            other.rest_no_more();
+        }
         Ok(fresh)
     }
 }
@@ -234,11 +382,20 @@ impl Inner {
 impl LoadAhead<Key> for Inner {
     fn load_ahead(&self, key: Key) {
         // Who asks for it finds the same error, and tells.
-        let _ = match key {
-            Key::Whole(entry) => self.whole(entry),
-            Key::Block(entry, index) => self
-                .large(entry)
-                .and_then(|large| self.block(entry, &large, index)),
-        };
+        match key {
+            Key::Whole(entry) if self.was_given(entry) => {}
+            Key::Whole(entry) => drop(self.whole(entry)),
+            Key::Block(entry, index) => {
+                if let Ok(large) = self.large(entry) {
+                    let _ = self.block(entry, &large, index);
+                }
+            }
+            Key::Checkpoints(entry) => {
+                if let Ok(large) = self.large(entry) {
+                    large.prune();
+                    large.remember();
+                }
+            }
+        }
     }
 }

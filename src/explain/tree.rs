@@ -1,181 +1,135 @@
-//! The merged tree as a program at `/opt` meets it: paths walked through links, files read within bounds.
-//!
-//! Knows nothing of what the files mean.
+//! What two trees are compared by, and a stack as such a tree. A directory on disk is `on_disk`'s.
 
-use sha2::{Digest, Sha256};
+use std::ops::Range;
 
-use crate::content::{Content, MAX_READ_BYTES};
-use crate::stack::{Body, EntryRef, NodeId, Stack};
+use super::digest::kind_and_mode;
+use super::target::target;
+use crate::content::Content;
+use crate::stack::{Body, EntryKind, LayerIdx, Mtime, NodeId, Stack};
 
-/// Links that are followed on one walk before it counts as a loop (path_resolution(7)).
-const MAX_LINKS: usize = 40;
-/// The longest target that a link may have, in bytes.
-const MAX_TARGET_BYTES: u64 = 4095;
-
-/// A stack and its bytes, for questions that have to look into files.
-#[derive(Clone, Copy)]
-pub struct Tree<'a> {
-    stack: &'a Stack,
-    content: &'a Content,
+/// What stands at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Names below it.
+    Directory,
+    /// Bytes.
+    File,
+    /// A target.
+    Symlink,
+    /// Something that no layer can hold, in words: `pipe`, `socket`, `device`.
+    Other(&'static str),
 }
 
-/// A file that a question wanted to read and could not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unread {
-    /// The file.
-    pub path: Vec<u8>,
-    /// The layer that has it.
-    pub entry: EntryRef,
-    /// Why.
-    pub why: String,
+/// What is known of a path without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts {
+    /// What it is.
+    pub kind: Kind,
+    /// Permission bits, below 0o1000.
+    pub mode: u16,
+    /// Bytes of a file or of a link's target; else 0.
+    pub size: u64,
+    /// CRC-32 of these bytes, where it is known.
+    pub crc: Option<u32>,
+    /// Last modification; a directory without an entry of its own has none.
+    pub mtime: Option<Mtime>,
 }
 
-impl<'a> Tree<'a> {
-    /// The tree of a stack; `content` must be that of the same stack.
-    pub fn new(stack: &'a Stack, content: &'a Content) -> Tree<'a> {
-        Tree { stack, content }
-    }
+/// A tree that can be compared. Nodes are numbers, 0 is the root.
+pub trait Tree: Sync {
+    /// The names in a directory, sorted by their bytes; nothing for other nodes.
+    fn children(&self, at: usize) -> Range<usize>;
+    /// The last part of the path.
+    fn name(&self, at: usize) -> &[u8];
+    /// What is known without reading.
+    fn facts(&self, at: usize) -> Facts;
+    /// CRC-32 of a file's bytes, read if need be; or why it cannot be had.
+    fn crc(&self, at: usize) -> Result<u32, String>;
+    /// A link's target; or why it cannot be had.
+    fn target(&self, at: usize) -> Result<Vec<u8>, String>;
+    /// Why nothing is known of a node, or not what is in it.
+    fn trouble(&self, at: usize) -> Option<&str>;
+    /// The layer that provides a node, where there are layers.
+    fn layer(&self, at: usize) -> Option<LayerIdx>;
+}
 
-    /// The stack itself.
-    pub(super) fn stack(&self) -> &'a Stack {
-        self.stack
-    }
-
-    /// What a path from the root leads to, links followed. Nothing where a link leads out of `/opt`.
-    pub(super) fn at(&self, path: &[u8]) -> Option<NodeId> {
-        let mut left = parts_reversed(path);
-        let (mut at, mut links) = (NodeId::ROOT, 0);
-        while let Some(part) = left.pop() {
-            if part == b".." {
-                at = self.stack.parent(at);
-                continue;
-            }
-            let next = self.stack.child(at, &part)?;
-            let Body::Symlink(entry) = self.stack.body(next) else {
-                at = next;
-                continue;
-            };
-            links += 1;
-            if links > MAX_LINKS {
-                return None;
-            }
-            let target = self.content.read_small(entry, MAX_TARGET_BYTES).ok()??;
-            let relative = match target.strip_prefix(b"/opt") {
-                Some(below) if below.is_empty() || below.starts_with(b"/") => {
-                    at = NodeId::ROOT;
-                    below
-                }
-                _ if target.is_empty() || target.starts_with(b"/") => return None,
-                _ => &target,
-            };
-            left.extend(parts_reversed(relative));
-        }
-        Some(at)
-    }
-
-    /// The file that a path leads to, links followed.
-    pub(super) fn file(&self, path: &[u8]) -> Option<NodeId> {
-        self.at(path).filter(|&node| self.entry_of(node).is_some())
-    }
-
-    /// The directory that a path leads to, links followed.
-    pub(super) fn directory(&self, path: &[u8]) -> Option<NodeId> {
-        self.at(path).filter(|&node| self.stack.is_directory(node))
-    }
-
-    /// The entry of a node that is a file.
-    pub(super) fn entry_of(&self, node: NodeId) -> Option<EntryRef> {
-        match self.stack.body(node) {
-            Body::File(entry) => Some(entry),
-            Body::Directory(_) | Body::Symlink(_) => None,
-        }
-    }
-
-    /// The whole of a file of at most `limit_bytes`.
-    pub(super) fn read(&self, entry: EntryRef, limit_bytes: u64) -> Result<Vec<u8>, Unread> {
-        match self.content.read_small(entry, limit_bytes) {
-            Ok(Some(bytes)) => Ok(bytes),
-            Ok(None) => Err(self.unread(entry, format!("more than {} MiB", limit_bytes >> 20))),
-            Err(error) => Err(self.unread(entry, error.to_string())),
-        }
-    }
-
-    /// The first bytes of a file, as many as there are up to `count`.
-    pub(super) fn head(&self, entry: EntryRef, count: usize) -> Result<Vec<u8>, Unread> {
-        let read = self.content.read(entry, 0, count, <[u8]>::to_vec);
-        read.map_err(|error| self.unread(entry, error.to_string()))
-    }
-
-    /// The SHA-256 of a file, read piece by piece.
-    pub(super) fn sha256(&self, entry: EntryRef) -> Result<[u8; 32], Unread> {
-        let (mut hash, mut offset) = (Sha256::new(), 0);
-        loop {
-            let read = self.content.read(entry, offset, MAX_READ_BYTES, |bytes| {
-                hash.update(bytes);
-                bytes.len() as u64
-            });
-            match read {
-                Ok(0) => return Ok(hash.finalize().into()),
-                Ok(count) => offset += count,
-                Err(error) => return Err(self.unread(entry, error.to_string())),
+/// The node at a path given by its parts, no link followed.
+pub fn find<'p>(tree: &dyn Tree, parts: impl IntoIterator<Item = &'p [u8]>) -> Option<usize> {
+    parts.into_iter().try_fold(0, |at, part| {
+        let mut children = tree.children(at);
+        let (mut low, mut high) = (children.start, children.end);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match tree.name(middle) < part {
+                true => low = middle + 1,
+                false => high = middle,
             }
         }
+        children.start = low;
+        children.next().filter(|&found| tree.name(found) == part)
+    })
+}
+
+/// The tree that a stack shows. Sizes and CRCs are those of the records: nothing is read but links.
+pub struct Merged<'a>(pub &'a Stack, pub &'a Content);
+
+impl Merged<'_> {
+    fn node(&self, at: usize) -> NodeId {
+        self.0.node_at(at).unwrap_or(NodeId::ROOT)
+    }
+}
+
+impl Tree for Merged<'_> {
+    fn children(&self, at: usize) -> Range<usize> {
+        let mut children = self.0.children(self.node(at));
+        let count = children.len();
+        children
+            .next()
+            .map_or(0..0, |first| first.index()..first.index() + count)
     }
 
-    fn unread(&self, entry: EntryRef, why: String) -> Unread {
-        Unread {
-            path: self.stack.entry(entry).path.to_vec(),
-            entry,
-            why,
+    fn name(&self, at: usize) -> &[u8] {
+        self.0.name(self.node(at))
+    }
+
+    fn facts(&self, at: usize) -> Facts {
+        let node = self.node(at);
+        let (kind, mode) = kind_and_mode(self.0, node);
+        let entry = match self.0.body(node) {
+            Body::Directory(entry) => entry,
+            Body::File(entry) | Body::Symlink(entry) => Some(entry),
+        };
+        let entry = entry.map(|entry| self.0.entry(entry));
+        let bytes = entry.filter(|entry| entry.kind != EntryKind::Directory);
+        Facts {
+            kind: match kind {
+                EntryKind::Directory => Kind::Directory,
+                EntryKind::File => Kind::File,
+                EntryKind::Symlink => Kind::Symlink,
+            },
+            mode,
+            size: bytes.map_or(0, |entry| entry.declared_size),
+            crc: bytes.map(|entry| entry.crc),
+            mtime: entry.map(|entry| entry.mtime),
         }
     }
-}
 
-/// A path below another, which may be the empty root.
-pub(super) fn below(directory: &[u8], name: &[u8]) -> Vec<u8> {
-    match (directory.is_empty(), name.is_empty()) {
-        (true, _) => name.to_vec(),
-        (_, true) => directory.to_vec(),
-        _ => [directory, b"/", name].concat(),
+    fn crc(&self, at: usize) -> Result<u32, String> {
+        self.facts(at).crc.ok_or_else(|| "not a file".to_owned())
     }
-}
 
-/// A path below a directory with `.` and `..` taken away by their spelling, as programs do before they ask the
-/// system. Nothing when it climbs out of the tree.
-pub(super) fn folded(directory: &[u8], path: &[u8]) -> Option<Vec<u8>> {
-    let mut parts: Vec<&[u8]> = Vec::new();
-    let whole = directory.split(|&b| b == b'/').chain(path.split(|&b| b == b'/'));
-    for part in whole {
-        match part {
-            b"" | b"." => {}
-            b".." => {
-                parts.pop()?;
-            }
-            part => parts.push(part),
+    fn target(&self, at: usize) -> Result<Vec<u8>, String> {
+        match self.0.body(self.node(at)) {
+            Body::Symlink(entry) => target(self.1, entry),
+            Body::File(_) | Body::Directory(_) => Err("not a symlink".to_owned()),
         }
     }
-    Some(parts.join(&b'/'))
-}
 
-fn parts_reversed(path: &[u8]) -> Vec<Vec<u8>> {
-    path.split(|&b| b == b'/')
-        .filter(|part| !part.is_empty() && *part != b".")
-        .rev()
-        .map(<[u8]>::to_vec)
-        .collect()
-}
+    fn trouble(&self, _: usize) -> Option<&str> {
+        None
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_are_folded_by_their_spelling() {
-        let fold = |path: &str| folded(b"a/b", path.as_bytes()).map(|p| p.escape_ascii().to_string());
-        assert_eq!(fold("./c//d").as_deref(), Some("a/b/c/d"));
-        assert_eq!(fold("../../c").as_deref(), Some("c"));
-        assert_eq!(fold("../../.."), None);
-        assert_eq!(below(b"", b"x"), b"x");
-        assert_eq!(below(b"a", b""), b"a");
+    fn layer(&self, at: usize) -> Option<LayerIdx> {
+        Some(self.0.provider(self.node(at)))
     }
 }

@@ -6,12 +6,13 @@
 mod walk;
 mod walkers;
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use thiserror::Error;
 
-use crate::content::Content;
+use crate::content::{Content, Keeping};
 use crate::stack::{Body, EntryRef, NodeId, Stack};
 use walkers::Walkers;
 
@@ -97,10 +98,14 @@ pub struct Statfs {
 }
 
 /// How the tree is shown.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// Most bytes of inflated content that are kept.
     pub cache_capacity_bytes: u64,
+    /// Whether readers keep what they are given, as the kernel does: what was given once is let go.
+    pub readers_keep: bool,
+    /// Where checkpoints of large files are kept for the next time; nowhere when there is none.
+    pub index_directory: Option<PathBuf>,
     /// Owner of everything.
     pub uid: u32,
     /// Group of everything.
@@ -116,6 +121,8 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             cache_capacity_bytes: 256 << 20,
+            readers_keep: false,
+            index_directory: None,
             uid: 0,
             gid: 0,
             file_mask: 0,
@@ -150,7 +157,7 @@ pub enum FsError {
 /// A stack as a filesystem.
 pub struct Fs {
     stack: Arc<Stack>,
-    content: Content,
+    content: Arc<Content>,
     options: Options,
     statfs: OnceLock<Statfs>,
     walkers: Walkers,
@@ -160,7 +167,22 @@ pub struct Fs {
 impl Fs {
     /// Shows a stack.
     pub fn new(stack: Arc<Stack>, options: Options) -> Fs {
-        let content = Content::new(Arc::clone(&stack), options.cache_capacity_bytes);
+        let keeping = Keeping {
+            capacity_bytes: options.cache_capacity_bytes,
+            readers_keep: options.readers_keep,
+            index_directory: options.index_directory.clone(),
+        };
+        let content = Content::new(Arc::clone(&stack), &keeping);
+        Fs::over(stack, Arc::new(content), options)
+    }
+
+    /// Shows another tree of the same layers ([`Stack::only`]) in the same way. An entry that both have is inflated
+    /// and kept once.
+    pub fn beside(&self, stack: Arc<Stack>) -> Fs {
+        Fs::over(stack, Arc::clone(&self.content), self.options.clone())
+    }
+
+    fn over(stack: Arc<Stack>, content: Arc<Content>, options: Options) -> Fs {
         let walkers = Walkers::new(content.ahead_bytes());
         Fs {
             stack,
@@ -175,6 +197,11 @@ impl Fs {
     /// The stack that is shown.
     pub fn stack(&self) -> &Arc<Stack> {
         &self.stack
+    }
+
+    /// How it is shown.
+    pub fn options(&self) -> &Options {
+        &self.options
     }
 
     /// The bytes behind it.

@@ -1,6 +1,6 @@
 //! A request of the wire to its reply: for the transports that speak the protocol themselves.
 //!
-//! Straight from `fs` into the caller's buffer; nothing is allocated for it but what `fs` allocates.
+//! Straight from `guide` into the caller's buffer; nothing is allocated for it but what `guide` allocates.
 //! Where requests come from and replies go to is left to `device` and `uring`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,13 +9,14 @@ use std::sync::Arc;
 use log::{debug, error};
 use nix::errno::Errno;
 
-use super::policy::{Complaints, refusal};
+use super::policy::{Complaints, XattrReply, refusal, xattr_reply};
 use super::wire::{Body, Full, Header, Operation, Piece};
-use crate::fs::{Fs, FsError, Ino};
+use crate::fs::{FsError, Ino};
+use crate::guide::{Guide, XattrError};
 
 /// Answers requests about a tree.
 pub(super) struct Answerer {
-    fs: Arc<Fs>,
+    guide: Arc<Guide>,
     complaints: Complaints,
 }
 
@@ -50,9 +51,9 @@ impl From<Full> for Trouble {
 
 impl Answerer {
     /// Answers from a tree.
-    pub(super) fn new(fs: Arc<Fs>) -> Self {
+    pub(super) fn new(guide: Arc<Guide>) -> Self {
         Answerer {
-            fs,
+            guide,
             complaints: Complaints::default(),
         }
     }
@@ -91,7 +92,9 @@ impl Answerer {
             Operation::Read(piece) => return self.read(ino, piece, room),
             Operation::Readdir(piece) => return self.readdir(ino, piece, false, room),
             Operation::ReaddirPlus(piece) => return self.readdir(ino, piece, true, room),
-            Operation::Statfs => body.statfs(&self.fs.statfs()).map_err(Trouble::from),
+            Operation::Statfs => body.statfs(&self.guide.statfs()).map_err(Trouble::from),
+            Operation::Getxattr(name, size) => return self.xattr(self.guide.getxattr(ino, name), size, room),
+            Operation::Listxattr(size) => return self.xattr(self.guide.listxattr(ino), size, room),
             Operation::Told => return Reply::None,
             // A second greeting is none.
             Operation::Init(_) => return Reply::Error(Errno::EIO),
@@ -110,7 +113,7 @@ impl Answerer {
     }
 
     fn lookup(&self, parent: Ino, name: &[u8], body: &mut Body<'_>) -> Result<(), Trouble> {
-        match self.fs.lookup(parent, name) {
+        match self.guide.lookup(parent, name) {
             Ok(attr) => body.entry(Some(&attr))?,
             // An entry with inode 0 lets the kernel keep that there is no such name.
             Err(FsError::NotFound) => body.entry(None)?,
@@ -120,17 +123,17 @@ impl Answerer {
     }
 
     fn getattr(&self, ino: Ino, body: &mut Body<'_>) -> Result<(), Trouble> {
-        Ok(body.attr(&self.fs.getattr(ino)?)?)
+        Ok(body.attr(&self.guide.getattr(ino)?)?)
     }
 
     fn readlink(&self, ino: Ino, body: &mut Body<'_>) -> Result<(), Trouble> {
-        Ok(body.bytes(&self.fs.readlink(ino)?)?)
+        Ok(body.bytes(&self.guide.readlink(ino)?)?)
     }
 
-    /// The one copy of a read: from where `fs` has the bytes into the buffer.
+    /// The one copy of a read: from where `guide` has the bytes into the buffer.
     fn read(&self, ino: Ino, piece: Piece, room: &mut [u8]) -> Reply {
         let size = room.len().min(piece.size as usize);
-        let delivered = self.fs.read(ino, piece.offset, size, |bytes| {
+        let delivered = self.guide.read(ino, piece.offset, size, |bytes| {
             let mut body = Body::new(room);
             body.bytes(bytes).map(|()| body.len())
         });
@@ -138,10 +141,20 @@ impl Answerer {
         self.reply(ino, written.and_then(|written| Ok(written?)))
     }
 
+    fn xattr(&self, value: Result<Vec<u8>, XattrError>, size: u32, room: &mut [u8]) -> Reply {
+        let mut body = Body::new(room);
+        let written = match xattr_reply(value, size) {
+            Ok(XattrReply::Size(size)) => body.xattr_size(size),
+            Ok(XattrReply::Value(value)) => body.bytes(&value),
+            Err(errno) => return Reply::Error(errno),
+        };
+        written.map_or(Reply::Error(Errno::ERANGE), |()| Reply::Body(body.len()))
+    }
+
     fn readdir(&self, ino: Ino, piece: Piece, with_attributes: bool, room: &mut [u8]) -> Reply {
         let size = room.len().min(piece.size as usize);
         let mut body = Body::new(&mut room[..size]);
-        let names = match self.fs.readdir(ino, piece.offset) {
+        let names = match self.guide.readdir(ino, piece.offset) {
             Ok(names) => names,
             Err(error) => return self.reply(ino, Err(error.into())),
         };
@@ -149,7 +162,7 @@ impl Answerer {
             let attr = match with_attributes {
                 false => None,
                 // There is no name without its inode.
-                true => match self.fs.getattr(name.ino) {
+                true => match self.guide.attr(name.ino) {
                     Ok(attr) => Some(attr),
                     Err(_) => continue,
                 },

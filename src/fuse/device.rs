@@ -11,7 +11,8 @@ use nix::errno::Errno;
 use super::answer::{Answerer, Reply};
 use super::policy::{CAPABILITIES, MAX_BACKGROUND};
 use super::wire::{
-    Body, Full, Greeting, GreetingReply, Header, MAJOR, MINOR, OUT_HEADER_BYTES, Operation, split_message,
+    Body, Full, Greeting, GreetingReply, Header, MAJOR, MINOR, OUT_HEADER_BYTES, Operation, split_arguments,
+    split_message,
 };
 
 /// What a read of /dev/fuse must have room for (`FUSE_MIN_READ_BUFFER`), and many forgotten inodes more.
@@ -95,7 +96,8 @@ pub(super) fn serve(device: &OwnedFd, answerer: &Answerer, max_answer_bytes: usi
                 continue;
             }
         };
-        let answer = answerer.answer(&header, body, body, &mut reply[OUT_HEADER_BYTES..]);
+        let (fixed, variable) = split_arguments(header.opcode, body);
+        let answer = answerer.answer(&header, fixed, variable, &mut reply[OUT_HEADER_BYTES..]);
         if let Some(len) = finish(&header, answer, &mut reply) {
             send(device, &reply[..len])?;
         }

@@ -1,4 +1,4 @@
-//! The transport over /dev/fuse through the crate `fuser`: its requests to calls of `fs`, its replies
+//! The transport over /dev/fuse through the crate `fuser`: its requests to calls of `guide`, its replies
 //! from values of `fs`. What is decided, `policy` decides.
 
 use std::ffi::OsStr;
@@ -20,17 +20,20 @@ use fuser::{
 use log::debug;
 
 use super::placement::Placement;
-use super::policy::{self, CAPABILITIES, Complaints, FOR_EVER_SECONDS, MAX_BACKGROUND};
+use super::policy::{
+    self, CAPABILITIES, Complaints, FOR_EVER_SECONDS, MAX_BACKGROUND, XattrReply, kept_seconds, xattr_reply,
+};
 use super::pool::Pool;
 use super::wire::Opcode;
-use crate::fs::{Attr, Fs, FsError, Ino, Kind, MAX_READ_BYTES, Mtime};
+use crate::fs::{Attr, FsError, Ino, Kind, MAX_READ_BYTES, Mtime};
+use crate::guide::{Guide, XattrError};
 
 /// As long as an answer may be kept.
 const FOR_EVER: Duration = Duration::from_secs(FOR_EVER_SECONDS);
 const GENERATION: Generation = Generation(policy::GENERATION);
 
 /// Answers the kernel's greeting; what comes back serves the requests that follow.
-pub(super) fn begin(fs: Arc<Fs>, device: OwnedFd, threads: usize) -> io::Result<Begun> {
+pub(super) fn begin(guide: Arc<Guide>, device: OwnedFd, threads: usize) -> io::Result<Begun> {
     // One more than answer at once: while one client asks, one that stands aside watches the other.
     let (threads, answering) = (if threads > 1 { threads + 1 } else { 1 }, threads.max(1));
     let mut config = Config::default();
@@ -45,7 +48,7 @@ pub(super) fn begin(fs: Arc<Fs>, device: OwnedFd, threads: usize) -> io::Result<
             .is_ok();
     let complaints = Complaints::default();
     let adapter = Adapter {
-        answers: Arc::new(Answers { fs, complaints }),
+        answers: Arc::new(Answers { guide, complaints }),
         placement: Placement::new(threads, device.try_clone().ok()),
         pool: Pool::new(answering),
     };
@@ -71,14 +74,14 @@ struct Adapter {
 
 /// What a thread needs to answer.
 struct Answers {
-    fs: Arc<Fs>,
+    guide: Arc<Guide>,
     complaints: Complaints,
 }
 
 impl Answers {
     fn read(&self, ino: INodeNo, offset: u64, size: u32, reply: ReplyData) {
         let mut reply = Some(reply);
-        let answer = self.fs.read(Ino(ino.0), offset, size as usize, |bytes| {
+        let answer = self.guide.read(Ino(ino.0), offset, size as usize, |bytes| {
             if let Some(reply) = reply.take() {
                 reply.data(bytes);
             }
@@ -121,8 +124,8 @@ impl Filesystem for Adapter {
 
     fn lookup(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         let _turn = self.placement.turn(request.pid());
-        match self.answers.fs.lookup(Ino(parent.0), name.as_bytes()) {
-            Ok(attr) => reply.entry(&FOR_EVER, &file_attr(&attr), GENERATION),
+        match self.answers.guide.lookup(Ino(parent.0), name.as_bytes()) {
+            Ok(attr) => reply.entry(&kept(&attr), &file_attr(&attr), GENERATION),
             // An entry with inode 0 lets the kernel keep that there is no such name.
             Err(FsError::NotFound) => reply.entry(&FOR_EVER, &NO_ENTRY, GENERATION),
             Err(e) => reply.error(self.answers.errno(parent, &e)),
@@ -131,7 +134,7 @@ impl Filesystem for Adapter {
 
     fn getattr(&self, request: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
         let _turn = self.placement.turn(request.pid());
-        match self.answers.fs.getattr(Ino(ino.0)) {
+        match self.answers.guide.getattr(Ino(ino.0)) {
             Ok(attr) => reply.attr(&FOR_EVER, &file_attr(&attr)),
             Err(e) => reply.error(self.answers.errno(ino, &e)),
         }
@@ -139,7 +142,7 @@ impl Filesystem for Adapter {
 
     fn readlink(&self, request: &Request, ino: INodeNo, reply: ReplyData) {
         let _turn = self.placement.turn(request.pid());
-        match self.answers.fs.readlink(Ino(ino.0)) {
+        match self.answers.guide.readlink(Ino(ino.0)) {
             Ok(target) => reply.data(&target),
             Err(e) => reply.error(self.answers.errno(ino, &e)),
         }
@@ -157,7 +160,7 @@ impl Filesystem for Adapter {
         reply: ReplyData,
     ) {
         let _turn = self.placement.turn(request.pid());
-        if self.answers.fs.is_at_hand(Ino(ino.0), offset) {
+        if self.answers.guide.is_at_hand(Ino(ino.0), offset) {
             return self.answers.read(ino, offset, size, reply);
         }
         // Whoever looks something up meanwhile does not wait for this.
@@ -174,7 +177,7 @@ impl Filesystem for Adapter {
         mut reply: ReplyDirectory,
     ) {
         let _turn = self.placement.turn(request.pid());
-        match self.answers.fs.readdir(Ino(ino.0), offset) {
+        match self.answers.guide.readdir(Ino(ino.0), offset) {
             Err(e) => reply.error(self.answers.errno(ino, &e)),
             Ok(entries) => {
                 for entry in entries {
@@ -202,11 +205,11 @@ impl Filesystem for Adapter {
         mut reply: ReplyDirectoryPlus,
     ) {
         let _turn = self.placement.turn(request.pid());
-        match self.answers.fs.readdir(Ino(ino.0), offset) {
+        match self.answers.guide.readdir(Ino(ino.0), offset) {
             Err(e) => reply.error(self.answers.errno(ino, &e)),
             Ok(entries) => {
                 for entry in entries {
-                    let Ok(attr) = self.answers.fs.getattr(entry.ino) else {
+                    let Ok(attr) = self.answers.guide.attr(entry.ino) else {
                         continue;
                     };
                     let (ino, name) = (INodeNo(entry.ino.0), OsStr::from_bytes(entry.name));
@@ -214,7 +217,7 @@ impl Filesystem for Adapter {
                         ino,
                         entry.next_offset,
                         name,
-                        &FOR_EVER,
+                        &kept(&attr),
                         &file_attr(&attr),
                         GENERATION,
                     ) {
@@ -227,7 +230,7 @@ impl Filesystem for Adapter {
     }
 
     fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
-        let all = self.answers.fs.statfs();
+        let all = self.answers.guide.statfs();
         reply.statfs(
             all.blocks,
             0,
@@ -240,13 +243,27 @@ impl Filesystem for Adapter {
         );
     }
 
+    fn getxattr(&self, request: &Request, ino: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
+        let _turn = self.placement.turn(request.pid());
+        let (ino, name) = (Ino(ino.0), name.as_bytes());
+        if self.answers.guide.is_xattr_at_hand(ino, name) {
+            return reply_xattr(self.answers.guide.getxattr(ino, name), size, reply);
+        }
+        let (answers, name) = (Arc::clone(&self.answers), name.to_vec());
+        self.pool
+            .give(move || reply_xattr(answers.guide.getxattr(ino, &name), size, reply));
+    }
+
+    fn listxattr(&self, request: &Request, ino: INodeNo, size: u32, reply: ReplyXattr) {
+        let _turn = self.placement.turn(request.pid());
+        reply_xattr(self.answers.guide.listxattr(Ino(ino.0)), size, reply);
+    }
+
     refuse! {
         Open: open(INodeNo, OpenFlags) -> ReplyOpen;
         Opendir: opendir(INodeNo, OpenFlags) -> ReplyOpen;
         Flush: flush(INodeNo, FileHandle, LockOwner) -> ReplyEmpty;
         Access: access(INodeNo, AccessFlags) -> ReplyEmpty;
-        Getxattr: getxattr(INodeNo, &OsStr, u32) -> ReplyXattr;
-        Listxattr: listxattr(INodeNo, u32) -> ReplyXattr;
         Lseek: lseek(INodeNo, FileHandle, i64, i32) -> ReplyLseek;
         Bmap: bmap(INodeNo, u32, u64) -> ReplyBmap;
         Poll: poll(INodeNo, FileHandle, PollNotifier, PollEvents, PollFlags) -> ReplyPoll;
@@ -272,6 +289,18 @@ impl Filesystem for Adapter {
         Removexattr: removexattr(INodeNo, &OsStr) -> ReplyEmpty;
         Fallocate: fallocate(INodeNo, FileHandle, u64, u64, i32) -> ReplyEmpty;
     }
+}
+
+fn reply_xattr(value: Result<Vec<u8>, XattrError>, size: u32, reply: ReplyXattr) {
+    match xattr_reply(value, size) {
+        Ok(XattrReply::Size(size)) => reply.size(size),
+        Ok(XattrReply::Value(value)) => reply.data(&value),
+        Err(errno) => reply.error(Errno::from_i32(errno as i32)),
+    }
+}
+
+fn kept(attr: &Attr) -> Duration {
+    Duration::from_secs(kept_seconds(attr))
 }
 
 /// What stands for "no such name" in a reply that the kernel may keep.

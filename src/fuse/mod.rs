@@ -1,8 +1,8 @@
-//! The adapter between the kernel and `fs`: requests to calls, answers to replies, errors to errnos,
+//! The adapter between the kernel and what `guide` answers: requests to calls, answers to replies, errors to errnos,
 //! what the kernel may cache, mounting, sessions and signals.
 //!
 //! Knows nothing of zips or layers. A transport takes the descriptor that [`attach()`] gives and serves
-//! an [`Fs`](crate::fs::Fs) over it, and there are two: `fuser`, the crate's loop over /dev/fuse, and `uring`,
+//! a [`Guide`](crate::guide::Guide) over it, and there are two: `fuser`, the crate's loop over /dev/fuse, and `uring`,
 //! where requests are answered on the core that asked. What they answer is decided once, in `policy`.
 
 mod answer;
@@ -20,5 +20,5 @@ mod wire;
 
 pub use attach::{AttachError, AttachOptions, attach, check_device};
 pub use mounts::{Mount, MountsError, UnmountError, mounts, unmount};
-pub use session::{SessionError, SessionOptions, serve, serve_until_signalled};
+pub use session::{STATISTICS, SessionError, SessionOptions, serve, serve_until_signalled};
 pub use transport::{RingsError, Transport, rings};

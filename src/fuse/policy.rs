@@ -2,7 +2,7 @@
 //! what is refused, and which error is which errno.
 //!
 //! The tree never changes, so the kernel keeps everything for ever: entries, attributes, names that do
-//! not exist, directory pages, targets of links, file pages. How an answer is written is left to the
+//! not exist, directory pages, targets of links, file pages. Only names below `.optfs` may pass. How an answer is written is left to the
 //! transports.
 
 use std::collections::HashSet;
@@ -12,7 +12,8 @@ use nix::errno::Errno;
 use parking_lot::Mutex;
 
 use super::wire::Opcode;
-use crate::fs::{FsError, Ino};
+use crate::fs::{Attr, FsError, Ino};
+use crate::guide::{XattrError, is_passing};
 
 /// How long the kernel may keep an answer: for ever, as far as its clock counts.
 pub(super) const FOR_EVER_SECONDS: u64 = u32::MAX as u64;
@@ -42,14 +43,12 @@ pub(super) const CAPABILITIES: [(&str, u64); 7] = [
 pub(super) fn refusal(opcode: Opcode) -> Option<Errno> {
     match opcode {
         // The kernel stops asking once it has heard this, and does what is wanted by itself: opening
-        // without a handle, no extended attributes, data everywhere in a file. Of birth times, which is all
+        // without a handle, data everywhere in a file. Of birth times, which is all
         // that statx adds, an archive knows nothing.
         Opcode::Open
         | Opcode::Opendir
         | Opcode::Flush
         | Opcode::Access
-        | Opcode::Getxattr
-        | Opcode::Listxattr
         | Opcode::Lseek
         | Opcode::Bmap
         | Opcode::Poll
@@ -90,12 +89,49 @@ pub(super) fn refusal(opcode: Opcode) -> Option<Errno> {
         | Opcode::Readlink
         | Opcode::Read
         | Opcode::Statfs
+        | Opcode::Getxattr
+        | Opcode::Listxattr
         | Opcode::Init
         | Opcode::Readdir
         | Opcode::ReaddirPlus
         | Opcode::Interrupt
         | Opcode::NotifyReply
         | Opcode::Unknown => Some(Errno::ENOSYS),
+    }
+}
+
+/// How long the kernel may keep what a name stands for, and its attributes.
+pub(super) fn kept_seconds(attr: &Attr) -> u64 {
+    match is_passing(attr.ino) {
+        true => 0,
+        false => FOR_EVER_SECONDS,
+    }
+}
+
+/// What is said to who asks for an extended attribute, or for a list of them.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum XattrReply {
+    /// How long it is: nothing else was asked.
+    Size(u32),
+    /// The value or the list.
+    Value(Vec<u8>),
+}
+
+/// Puts a value into the room that was offered for it; 0 asks how much that would have to be.
+pub(super) fn xattr_reply(value: Result<Vec<u8>, XattrError>, room: u32) -> Result<XattrReply, Errno> {
+    let value = value.map_err(|error| match error {
+        XattrError::NoData => Errno::ENODATA,
+        // Programs that hear it ask no more on this filesystem: ls does so for every file otherwise.
+        XattrError::NoSuchSort => Errno::EOPNOTSUPP,
+        // The kernel asks no more.
+        XattrError::Never => Errno::ENOSYS,
+        XattrError::Fs(_) => Errno::ENOENT,
+    })?;
+    let size = u32::try_from(value.len()).unwrap_or(u32::MAX);
+    match room {
+        0 => Ok(XattrReply::Size(size)),
+        room if room < size => Err(Errno::ERANGE),
+        _ => Ok(XattrReply::Value(value)),
     }
 }
 

@@ -9,13 +9,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use log::{debug, info, warn};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use thiserror::Error;
 
 use super::mounts::{Mount, mounts, topmost, unmount};
 use super::transport::{self, Transport};
-use crate::fs::Fs;
+use crate::guide::Guide;
+
+/// Log lines that somebody has asked for by a signal: to be shown at any level.
+pub const STATISTICS: &str = "optfs::statistics";
 
 /// How a mount is served.
 #[derive(Debug, Clone, Copy)]
@@ -53,42 +56,49 @@ pub enum SessionError {
 
 /// Serves a mount until it is gone. `ready` is called when requests are being answered.
 pub fn serve(
-    fs: Arc<Fs>,
+    guide: Arc<Guide>,
     device: OwnedFd,
     options: SessionOptions,
     ready: impl FnOnce(),
 ) -> Result<(), SessionError> {
-    let session =
-        transport::begin(fs, device, options.transport, options.threads).map_err(SessionError::Handshake)?;
+    let session = transport::begin(guide, device, options.transport, options.threads)
+        .map_err(SessionError::Handshake)?;
     ready();
     session.run().map_err(SessionError::Serving)
 }
 
 /// Like [`serve`], for a mount that everybody sees: SIGINT, SIGTERM and SIGHUP take it out of sight and
-/// the session goes on until its last reader is done; a second signal ends it at once.
+/// the session goes on until its last reader is done; a second signal ends it at once. SIGUSR1 logs the statistics.
 pub fn serve_until_signalled(
-    fs: Arc<Fs>,
+    guide: Arc<Guide>,
     device: OwnedFd,
     mountpoint: &Path,
     options: SessionOptions,
     ready: impl FnOnce(),
 ) -> Result<(), SessionError> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(SessionError::Signals)?;
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1]).map_err(SessionError::Signals)?;
     let handle = signals.handle();
     let ours = mounted_on(mountpoint);
     let over = AtomicBool::new(false);
+    let asked = Arc::clone(&guide);
     thread::scope(|scope| {
         scope.spawn(|| {
-            for (nth, signal) in signals.forever().enumerate() {
-                if nth > 0 {
+            let mut is_leaving = false;
+            for signal in signals.forever() {
+                if signal == SIGUSR1 {
+                    info!(target: STATISTICS, "{}", asked.statistics());
+                    continue;
+                }
+                if is_leaving {
                     warn!("signal {signal} again: ending now, open files are lost");
                     std::process::exit(128 + signal);
                 }
                 info!("signal {signal}: unmounting {}", mountpoint.display());
+                is_leaving = true;
                 leave(mountpoint, ours.as_ref(), &over);
             }
         });
-        let result = serve(fs, device, options, ready);
+        let result = serve(guide, device, options, ready);
         over.store(true, Ordering::Relaxed);
         handle.close();
         result

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::{fuser, uring};
-use crate::fs::Fs;
+use crate::guide::Guide;
 
 /// Whether the kernel offers rings to new mounts.
 const SWITCH: &str = "/sys/module/fuse/parameters/enable_uring";
@@ -106,7 +106,12 @@ pub fn rings() -> Result<(), RingsError> {
 }
 
 /// Answers the kernel's greeting; what comes back serves the requests that follow.
-pub(super) fn begin(fs: Arc<Fs>, device: OwnedFd, transport: Transport, threads: usize) -> io::Result<Begun> {
+pub(super) fn begin(
+    guide: Arc<Guide>,
+    device: OwnedFd,
+    transport: Transport,
+    threads: usize,
+) -> io::Result<Begun> {
     let is_required = transport == Transport::Uring;
     let over_rings = match transport {
         Transport::Fuser => false,
@@ -116,8 +121,8 @@ pub(super) fn begin(fs: Arc<Fs>, device: OwnedFd, transport: Transport, threads:
             .is_ok(),
     };
     Ok(match over_rings {
-        true => Begun::Uring(uring::begin(fs, device, threads.max(1), is_required)?),
-        false => Begun::Fuser(Box::new(fuser::begin(fs, device, threads)?)),
+        true => Begun::Uring(uring::begin(guide, device, threads.max(1), is_required)?),
+        false => Begun::Fuser(Box::new(fuser::begin(guide, device, threads)?)),
     })
 }
 

@@ -25,7 +25,7 @@ use nix::unistd::{Pid, SysconfVar, sysconf};
 use super::answer::{Answerer, Reply};
 use super::device::{self, Limits};
 use super::wire::{Header, OUT_HEADER_BYTES};
-use crate::fs::Fs;
+use crate::guide::Guide;
 use ring::{Commit, Request, Ring};
 
 /// Requests of one core that are under way at a time; more of them wait in the kernel.
@@ -73,10 +73,15 @@ struct Prepared {
 ///
 /// # Errors
 /// When the greeting fails, or there are no rings although they are required.
-pub(super) fn begin(fs: Arc<Fs>, device: OwnedFd, readers: usize, is_required: bool) -> io::Result<Begun> {
+pub(super) fn begin(
+    guide: Arc<Guide>,
+    device: OwnedFd,
+    readers: usize,
+    is_required: bool,
+) -> io::Result<Begun> {
     let shared = Arc::new(Shared {
         device,
-        answerer: Answerer::new(fs),
+        answerer: Answerer::new(guide),
     });
     let greeting = device::receive_greeting(&shared.device)?;
     let limits = Limits {

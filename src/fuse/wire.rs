@@ -20,6 +20,8 @@ pub(super) use reply::{Body, Full, GreetingReply};
 pub(super) const IN_HEADER_BYTES: usize = 40;
 /// `struct fuse_out_header`.
 pub(super) const OUT_HEADER_BYTES: usize = 16;
+/// `struct fuse_getxattr_in`.
+const XATTR_IN_BYTES: usize = 8;
 /// The version of the protocol that is spoken: 7.42 brought io_uring.
 pub(super) const MAJOR: u32 = 7;
 pub(super) const MINOR: u32 = 42;
@@ -56,6 +58,10 @@ pub(super) enum Operation<'a> {
     ReaddirPlus(Piece),
     /// Sizes of the whole filesystem.
     Statfs,
+    /// The value of an extended attribute, of at most so many bytes; 0 asks for its size.
+    Getxattr(&'a [u8], u32),
+    /// The names of extended attributes, in the same way.
+    Listxattr(u32),
     /// What is told and not asked: inodes that the kernel forgets, requests nobody waits for any more.
     Told,
     /// Everything else: the opcode says it all.
@@ -137,10 +143,19 @@ pub(super) fn split_message(message: &[u8]) -> Result<(Header, &[u8]), WireError
     Ok((header, &message[IN_HEADER_BYTES..]))
 }
 
+/// The two arguments of an operation, as they come in one piece over /dev/fuse. What is understood here has one of
+/// the two, and both are the whole piece then, or it asks for an extended attribute.
+pub(super) fn split_arguments(opcode: Opcode, body: &[u8]) -> (&[u8], &[u8]) {
+    match opcode {
+        Opcode::Getxattr => body.split_at(XATTR_IN_BYTES.min(body.len())),
+        _ => (body, body),
+    }
+}
+
 impl<'a> Operation<'a> {
     /// Reads what follows the header. `fixed` is the structure that the opcode has, if it has one, and may
-    /// be longer; `variable` is what comes behind it. A message of /dev/fuse has the two in one piece, and no
-    /// operation that is understood here has both: give the piece twice.
+    /// be longer; `variable` is what comes behind it. A message of /dev/fuse has the two in one piece:
+    /// [`split_arguments`] takes it apart.
     pub(super) fn parse(opcode: Opcode, fixed: &[u8], variable: &'a [u8]) -> Result<Self, WireError> {
         Ok(match opcode {
             Opcode::Init => Operation::Init(greeting(fixed)?),
@@ -151,6 +166,8 @@ impl<'a> Operation<'a> {
             Opcode::Readdir => Operation::Readdir(piece(fixed)?),
             Opcode::ReaddirPlus => Operation::ReaddirPlus(piece(fixed)?),
             Opcode::Statfs => Operation::Statfs,
+            Opcode::Getxattr => Operation::Getxattr(name(variable)?, u32_at(fixed, 0, XATTR_IN_BYTES)?),
+            Opcode::Listxattr => Operation::Listxattr(u32_at(fixed, 0, XATTR_IN_BYTES)?),
             Opcode::Forget | Opcode::BatchForget | Opcode::Interrupt | Opcode::NotifyReply => Operation::Told,
             other => Operation::Other(other),
         })
@@ -169,6 +186,8 @@ impl fmt::Display for Operation<'_> {
             Operation::Readdir(piece) => write!(f, "READDIR {piece}"),
             Operation::ReaddirPlus(piece) => write!(f, "READDIRPLUS {piece}"),
             Operation::Statfs => f.write_str("STATFS"),
+            Operation::Getxattr(name, size) => write!(f, "GETXATTR {} in {size} bytes", name.escape_ascii()),
+            Operation::Listxattr(size) => write!(f, "LISTXATTR in {size} bytes"),
             Operation::Told => f.write_str("FORGET or INTERRUPT"),
             Operation::Other(opcode) => write!(f, "{opcode:?}"),
         }
@@ -251,7 +270,8 @@ mod tests {
 
     fn parse(message: &[u8]) -> Result<(Header, Operation<'_>), WireError> {
         let (header, body) = split_message(message)?;
-        Ok((header, Operation::parse(header.opcode, body, body)?))
+        let (fixed, variable) = split_arguments(header.opcode, body);
+        Ok((header, Operation::parse(header.opcode, fixed, variable)?))
     }
 
     #[test]
@@ -279,6 +299,18 @@ mod tests {
             assert_eq!(parse(&message(opcode, 1, &body)).unwrap().1, expected);
             let short = WireError::Short { need: 40, have: 39 };
             assert_eq!(parse(&message(opcode, 1, &body[..39])), Err(short));
+        }
+    }
+
+    #[test]
+    fn a_question_for_an_attribute_has_room_and_name() {
+        let body = [&64u32.to_ne_bytes()[..], &[0; 4], b"user.x\0"].concat();
+        let asked = message(22, 1, &body);
+        assert_eq!(parse(&asked).unwrap().1, Operation::Getxattr(b"user.x", 64));
+        let listed = message(23, 1, &body[..8]);
+        assert_eq!(parse(&listed).unwrap().1, Operation::Listxattr(64));
+        for len in 0..body.len() {
+            assert!(parse(&message(22, 1, &body[..len])).is_err(), "{len} bytes");
         }
     }
 

@@ -3,11 +3,13 @@
 //! The fold is not associative and is never computed in pieces: a third layer's directory over a
 //! directory and a file starts from what lies above the file.
 
+use std::sync::Arc;
+
 use super::draft::{Drafts, Found, New, ROOT};
 use super::node::{Directory, NO_ENTRY, Node};
 use super::shadow::{self, Overwritten};
 use super::{LayerIdx, NodeId, Shadowed, Stack, StackError};
-use crate::archive::{Archive, EntryKind};
+use crate::archive::{Archive, EntryId, EntryKind};
 
 struct Fold<'a> {
     layers: &'a [Archive],
@@ -20,48 +22,64 @@ struct Recent<'a> {
     path: &'a [u8],
     draft: u32,
     name: &'a [u8],
+    /// Place of the entry that comes next in the archive, for where not all are wanted.
+    next: usize,
     /// The draft that the entry ended, when the next one may run on from it.
     run: Option<u32>,
 }
 
-pub(super) fn merge(layers: Vec<Archive>) -> Result<Stack, StackError> {
+pub(super) fn merge(layers: Arc<[Archive]>) -> Result<Stack, StackError> {
     if layers.len() > usize::from(u16::MAX) {
         return Err(StackError::TooManyLayers(layers.len()));
     }
-    let mut fold = Fold {
-        layers: &layers,
-        drafts: Drafts::new(&layers),
-        overwritten: Vec::new(),
-    };
-    for index in 0..layers.len() {
-        fold.apply(LayerIdx(index as u16))?;
+    let mut fold = Fold::new(&layers);
+    for (index, archive) in layers.iter().enumerate() {
+        fold.apply(LayerIdx(index as u16), archive.entry_ids())?;
     }
-    let has_hidden = !(fold.overwritten.is_empty() && fold.drafts.replaced().is_empty());
-    let numbered = number(&fold.drafts, has_hidden);
-    let hidden = shadow::collect(&fold.drafts, &fold.overwritten, &numbered.number);
-    Ok(Stack {
-        shadow_starts: shadow::starts(&hidden),
-        shadowed: hidden.into_iter().map(|(_, shadowed)| shadowed).collect(),
-        nodes: numbered.nodes,
-        directories: numbered.directories,
-        layers,
-    })
+    Ok(fold.finish(Arc::clone(&layers)))
+}
+
+/// The tree of some entries of one layer.
+pub(super) fn only(
+    layers: &Arc<[Archive]>,
+    layer: LayerIdx,
+    entries: impl IntoIterator<Item = EntryId>,
+) -> Result<Stack, StackError> {
+    let mut fold = Fold::new(layers);
+    fold.apply(layer, entries)?;
+    let mut stack = fold.finish(Arc::clone(layers));
+    // Of what has no entry, this layer's file gives the time; the root never has one.
+    stack.nodes[NodeId::ROOT.index()].provider = layer;
+    Ok(stack)
 }
 
 impl<'a> Fold<'a> {
+    fn new(layers: &'a [Archive]) -> Fold<'a> {
+        Fold {
+            layers,
+            drafts: Drafts::new(layers),
+            overwritten: Vec::new(),
+        }
+    }
+
     /// Applies one layer, entry by entry in the order of its central directory.
     ///
     /// Semantics decision: (2) of several entries with one name in one archive the last one wins: they
     /// are applied one after another like those of different layers.
-    fn apply(&mut self, layer: LayerIdx) -> Result<(), StackError> {
+    fn apply(
+        &mut self,
+        layer: LayerIdx,
+        entries: impl IntoIterator<Item = EntryId>,
+    ) -> Result<(), StackError> {
         let archive = &self.layers[layer.index()];
         let mut recent = Recent {
             path: &[],
             draft: ROOT,
             name: &[],
+            next: 0,
             run: None,
         };
-        for id in archive.entry_ids() {
+        for id in entries {
             let path = archive.entry_path(id);
             let kind = archive.entry_kind(id);
             let slash = path.iter().rposition(|&b| b == b'/');
@@ -72,9 +90,10 @@ impl<'a> Fold<'a> {
                 && kind != EntryKind::Directory
                 && let Some(run) = recent.run
                 && name > recent.name
+                && id.index() == recent.next
             {
                 self.drafts.extend(run)?;
-                recent.name = name;
+                (recent.name, recent.next) = (name, id.index() + 1);
                 continue;
             }
             let start = archive.path_start(id);
@@ -83,7 +102,7 @@ impl<'a> Fold<'a> {
             }
             // What is put now may take the place of a child of this directory, never of itself.
             recent.path = directory;
-            recent.name = name;
+            (recent.name, recent.next) = (name, id.index() + 1);
             let new = New {
                 parent: recent.draft,
                 name_start: start + name_at as u32,
@@ -148,6 +167,20 @@ impl<'a> Fold<'a> {
             }
         }
         Ok(None)
+    }
+
+    /// Numbers what stands.
+    fn finish(self, layers: Arc<[Archive]>) -> Stack {
+        let has_hidden = !(self.overwritten.is_empty() && self.drafts.replaced().is_empty());
+        let numbered = number(&self.drafts, has_hidden);
+        let hidden = shadow::collect(&self.drafts, &self.overwritten, &numbered.number);
+        Stack {
+            shadow_starts: shadow::starts(&hidden),
+            shadowed: hidden.into_iter().map(|(_, shadowed)| shadowed).collect(),
+            nodes: numbered.nodes,
+            directories: numbered.directories,
+            layers,
+        }
     }
 }
 

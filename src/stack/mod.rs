@@ -11,6 +11,7 @@ mod node;
 mod shadow;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -73,7 +74,8 @@ pub struct Shadowed {
 /// The merged layers.
 #[derive(Debug)]
 pub struct Stack {
-    layers: Vec<Archive>,
+    /// Shared with the trees of single layers that are made of it.
+    layers: Arc<[Archive]>,
     nodes: Vec<Node>,
     /// Of the nodes that are directories, in the same order.
     directories: Vec<Directory>,
@@ -106,7 +108,20 @@ impl Stack {
     /// # Errors
     /// Only when there are more layers or names than can be counted.
     pub fn merge(layers: Vec<Archive>) -> Result<Stack, StackError> {
-        merge::merge(layers)
+        merge::merge(layers.into())
+    }
+
+    /// The tree that some entries of one layer make alone, in the order of its central directory. Layers and
+    /// entries are those of this stack, not copies.
+    ///
+    /// # Errors
+    /// Only when there are more names than can be counted.
+    pub fn only(
+        &self,
+        layer: LayerIdx,
+        entries: impl IntoIterator<Item = EntryId>,
+    ) -> Result<Stack, StackError> {
+        merge::only(&self.layers, layer, entries)
     }
 
     /// The layers, bottom first.

@@ -51,7 +51,7 @@ impl Scene {
 fn it_shows_the_stack_and_leaves_the_terminal_as_it_found_it() {
     let scene = Scene::new();
     let mut terminal = Terminal::start(&scene.explore());
-    let before = terminal.modes();
+    let before = terminal.first_modes().clone();
     terminal.expect(ENTER);
     terminal.expect(" optfs ");
     terminal.expect("top");
@@ -91,7 +91,7 @@ fn a_signal_ends_it_with_the_terminal_restored() {
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT] {
         let scene = Scene::new();
         let mut terminal = Terminal::start(&scene.explore());
-        let before = terminal.modes();
+        let before = terminal.first_modes().clone();
         terminal.expect("quit");
         terminal.send(signal);
         let last = terminal.expect(LEAVE);

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::support::command::{answer, optfs, output};
 
 /// The verbs that a user may type.
-const VERBS: [&str; 20] = [
+const VERBS: [&str; 24] = [
     "bench",
     "extract",
     "mount",
@@ -25,6 +25,10 @@ const VERBS: [&str; 20] = [
     "report",
     "check",
     "ci",
+    "diff",
+    "order",
+    "hash",
+    "lock",
     "doctor",
     "completions",
 ];

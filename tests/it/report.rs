@@ -3,11 +3,18 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use optfs::archive::Archive;
+use optfs::explain::{Line, Tally, outline};
+use optfs::stack::Stack;
+use proptest::prelude::*;
 
 use crate::look::Scene;
 use crate::real_layers::layers;
 use crate::support::browser::opened;
 use crate::support::command::{optfs, output};
+use crate::support::generate::{holds, stacks};
 use crate::support::raw_zip::RawZip;
 
 /// The pages of a scene lie beside its layers.
@@ -75,6 +82,50 @@ fn a_browser_draws_the_tree_and_goes_where_the_address_says() {
     let inside = opened(&page, "#at=lib");
     assert!(inside.contains("class=\"c2\""), "{inside}");
     assert!(!inside.contains(hatched), "{inside}");
+}
+
+/// The page drives itself: keys are sent to the cell that has the focus, and the title tells which that is.
+#[test]
+fn keys_move_between_cells_open_a_directory_and_go_up() {
+    let scene = Scene::new();
+    let page = page_of(&scene);
+    let drive = "
+        const focused = () => document.activeElement.getAttribute('aria-label');
+        const press = (key) => document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
+        const seen = [];
+        cells.find((cell) => cell.element.tabIndex === 0).element.focus({ focusVisible: true });
+        for (const key of ['ArrowRight', 'ArrowDown', 'ArrowUp', 'ArrowLeft']) { press(key); seen.push(focused()); }
+        const stops = cells.filter((cell) => cell.element.tabIndex === 0).length;
+        cells.find((cell) => cell.element.href).element.focus({ focusVisible: true });
+        const said = tip.hidden ? 'nothing' : tip.textContent;
+        document.activeElement.click();
+        addEventListener('hashchange', () => {
+            seen.push(crumbs.textContent);
+            if (state.at) press('Backspace');
+            else document.title = JSON.stringify([new Set(seen).size, stops, said, seen.at(-2), seen.at(-1), focused()]);
+        });
+    ";
+    let source = fs::read_to_string(&page).unwrap();
+    let end = "show();\n})();\n</script>";
+    assert!(source.contains(end), "{source}");
+    fs::write(
+        &page,
+        source.replace(end, &format!("show();\n{drive}\n}})();\n</script>")),
+    )
+    .unwrap();
+    let drawn = opened(&page, "#by=files");
+    let title = between(&drawn, "<title>", "</title>").next().unwrap();
+    let told: serde_json::Value = serde_json::from_str(title).unwrap_or_else(|e| panic!("{e}: {title}"));
+    let distinct = told[0].as_u64().unwrap();
+    assert!(distinct >= 5, "the arrows stay where they are: {told}");
+    assert_eq!(told[1], 1, "one stop for the tabulator: {told}");
+    assert!(
+        told[2].as_str().unwrap().ends_with("% of all3 top.zip: 6 B"),
+        "{told}"
+    );
+    assert_eq!(told[3], "/opt/bin  6 B in 1 name", "{told}");
+    assert_eq!(told[4], "/opt  2.9 MiB in 8 names", "{told}");
+    assert_eq!(told[5], "bin/, 6 B, 1 name", "back where one came from: {told}");
 }
 
 #[test]
@@ -209,6 +260,48 @@ fn real_layers_are_shown_with_what_is_wrong_with_them() {
         "{drawn}"
     );
     assert!(drawn.matches("aria-label=\"nodejs/").count() > 300, "{drawn}");
+}
+
+/// Of a tree with too many names the heaviest are kept, and nothing of the rest is lost.
+#[test]
+fn an_outline_keeps_the_heaviest_and_sums_up_the_rest() {
+    holds(256, stacks(), |layers| {
+        let archives = layers
+            .iter()
+            .map(|layer| Archive::from_source(Path::new("layer.zip"), Arc::new(layer.zip())).unwrap());
+        let stack = Stack::merge(archives.collect()).unwrap();
+        let whole = outline(&stack, usize::MAX);
+        prop_assert_eq!(whole.len(), stack.node_count());
+        prop_assert!(whole.iter().all(|line| line.rest.is_empty()));
+        let size = |line: &Line| match stack.is_directory(line.node) {
+            true => 0,
+            false => line.bytes,
+        };
+        let all: u64 = whole.iter().map(size).sum();
+        let files = whole.iter().filter(|line| !stack.is_directory(line.node)).count();
+        prop_assert_eq!(whole[0].bytes, all);
+        for most in 0..whole.len() {
+            let lines = outline(&stack, most);
+            prop_assert_eq!(lines.len(), most.max(1));
+            let rest: Tally = lines.iter().map(|line| line.rest).sum();
+            prop_assert_eq!(lines.iter().map(size).sum::<u64>() + rest.bytes, all);
+            let named = lines.iter().filter(|line| !stack.is_directory(line.node)).count();
+            prop_assert_eq!(named as u64 + rest.entries, files as u64);
+            // Every line but the root's is counted by the directory that it lies in, which comes before it.
+            for (number, line) in lines.iter().enumerate() {
+                let inside = lines[number + 1..]
+                    .iter()
+                    .filter(|below| stack.parent(below.node) == line.node);
+                prop_assert_eq!(inside.count(), line.named);
+            }
+            let least = lines.iter().map(|line| line.bytes).min();
+            let left_out = whole
+                .iter()
+                .filter(|line| lines.iter().all(|kept| kept.node != line.node));
+            prop_assert!(left_out.map(|line| line.bytes).max() <= least);
+        }
+        Ok(())
+    });
 }
 
 fn write(names: &[&str], page: &Path) -> String {

@@ -9,7 +9,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use optfs::explain::Tree;
+use optfs::explain::Opt;
 use optfs::explain::resolve::{Machine, Place, Version, Wanted, resolve};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -430,7 +430,7 @@ fn python_agrees_in_random_trees() {
         let path: Vec<_> = SITE.iter().map(|site| place.path().join(site)).collect();
         let expected = judge.borrow_mut().find(&path, &names);
         let scene = mounted_values(&archives);
-        let tree = Tree::new(scene.stack(), scene.content());
+        let tree = Opt::new(scene.stack(), scene.content());
         let wanted = Wanted::Python {
             version: Version { major: 3, minor: 11 },
             machine: Machine::X86_64,

@@ -20,7 +20,7 @@ use super::terminal::{Out, each, print};
 use crate::explain::resolve::{
     Candidate, Failure as Unfound, Machine, Note, Place, Resolution, Stage, Verdict, resolve,
 };
-use crate::explain::{Tree, Unread};
+use crate::explain::{Opt, Unread};
 use crate::launch::runtime::Runtime;
 use crate::stack::NodeId;
 use search_path::SearchPath;
@@ -86,7 +86,7 @@ pub(super) fn run(args: &ResolveArgs) -> Result<ExitCode, Failure> {
         }
     };
     let view = View::open(&args.stack)?;
-    let tree = Tree::new(view.stack(), view.fs.content());
+    let tree = Opt::new(view.stack(), view.fs.content());
     print(|out| {
         each(out, args.names.iter().enumerate(), |out, (number, name)| {
             let name = name.as_bytes();

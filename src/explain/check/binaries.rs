@@ -10,7 +10,8 @@ use object::Endianness;
 use object::elf::FileHeader64;
 use object::read::elf::FileHeader;
 
-use super::{Findings, Options, Place, Rule, Severity, counted, on_all_cores};
+use super::{Findings, Options, Place, Rule, Severity, counted};
+use crate::explain::crew::on_all_cores;
 use crate::stack::{Entry, EntryId, EntryKind, LayerIdx, Stack};
 
 const OTHER_ARCH: Rule = Rule {
@@ -125,7 +126,10 @@ pub(super) fn check(stack: &Stack, options: &Options, findings: &mut Findings) {
         );
     }
     let wants_glibc = options.deep || options.runtime.is_some();
-    let binaries = on_all_cores(&likely, |&(layer, id)| look_into(stack, layer, id, wants_glibc));
+    let binaries = on_all_cores(likely.len(), 0, |i| {
+        let (layer, id) = likely[i];
+        look_into(stack, layer, id, wants_glibc)
+    });
     let glibc = options.runtime.as_ref().and_then(|runtime| runtime.glibc);
     for binary in &binaries {
         let place = place(stack, binary.layer, binary.id);

@@ -2,7 +2,8 @@
 
 use std::cmp::Reverse;
 
-use super::{Findings, Place, Progress, Rule, Severity, on_all_cores};
+use super::{Findings, Place, Rule, Severity};
+use crate::explain::crew::{Progress, on_all_cores};
 use crate::stack::{EntryId, EntryKind, LayerIdx, Stack};
 
 const DAMAGED: Rule = Rule {
@@ -32,9 +33,10 @@ pub(super) fn check(stack: &Stack, progress: &dyn Progress, findings: &mut Findi
     );
     // The largest first, so that none of them is left for one core at the end.
     all.sort_by_key(|&(_, _, bytes)| Reverse(bytes));
-    let verified = on_all_cores(&all, |&(layer, id, bytes)| {
+    let verified = on_all_cores(all.len(), all.len(), |i| {
+        let (layer, id, bytes) = all[i];
         let result = stack.layer(layer).verify(id);
-        progress.done(bytes);
+        progress.read(bytes);
         result.err().map(|error| error.to_string())
     });
     let mut damaged: Vec<_> = all.iter().zip(verified).collect();

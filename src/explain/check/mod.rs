@@ -15,10 +15,8 @@ mod places;
 mod policy;
 
 use std::borrow::Cow;
-use std::num::NonZero;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
+use super::crew::{Progress, on_all_cores};
 use crate::stack::{Archive, ArchiveError, LayerIdx, Stack, Survey};
 
 pub use binaries::Arch;
@@ -103,16 +101,6 @@ pub struct RuntimeFacts {
     pub glibc: Option<(u32, u32)>,
 }
 
-/// Who is told how far it is, from many threads at once. `()` listens to nothing.
-pub trait Progress: Sync {
-    /// Before the first entry is read: the bytes to come, as the archives declare them.
-    fn begins(&self, _bytes: u64) {}
-    /// So many of them are done.
-    fn done(&self, _bytes: u64) {}
-}
-
-impl Progress for () {}
-
 /// Every rule there is, in the order of the codes.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
     const FAMILIES: [&[&Rule]; 9] = [
@@ -146,7 +134,11 @@ pub fn check(
 ) -> Result<Vec<Finding>, ArchiveError> {
     let mut findings = Findings::default();
     let layers: Vec<_> = stack.layers_in_order().collect();
-    for found in on_all_cores(&layers, |&(index, archive)| look_at(index, archive)) {
+    let looked_at = on_all_cores(layers.len(), layers.len(), |i| {
+        let (index, archive) = layers[i];
+        look_at(index, archive)
+    });
+    for found in looked_at {
         findings.0.extend(found?.0);
     }
     limits::check(stack, options, &mut findings);
@@ -214,30 +206,6 @@ impl Findings {
         let found = found.into();
         self.0.push(Finding { rule, place, found });
     }
-}
-
-/// Does the same with each item, on a thread for each core; the answers stand in the items' order.
-fn on_all_cores<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let numbers = std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)));
-        let mine = numbers.map_while(|number| Some((number, work(items.get(number)?))));
-        mine.collect::<Vec<_>>()
-    };
-    let workers = thread::available_parallelism()
-        .map_or(1, NonZero::get)
-        .min(items.len());
-    let mut done = thread::scope(|scope| {
-        let others: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
-        let mut done = work();
-        for other in others {
-            let theirs = other.join();
-            done.extend(theirs.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        }
-        done
-    });
-    done.sort_unstable_by_key(|&(number, _)| number);
-    done.into_iter().map(|(_, answer)| answer).collect()
 }
 
 impl Severity {

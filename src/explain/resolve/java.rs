@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Candidate, Kind, Search, Stage, Verdict};
-use crate::explain::tree::{Tree, Unread, below};
+use crate::explain::opt::{Opt, Unread, below};
 use crate::stack::{Archive, EntryRef, NodeId};
 
 /// Jars are read whole to see what they hold; larger ones are named as not looked into.
@@ -60,7 +60,7 @@ pub(in crate::explain) struct Jar {
 }
 
 /// The jars directly in a directory, by name.
-pub(in crate::explain) fn jars(tree: &Tree<'_>, directory: &[u8]) -> Vec<Jar> {
+pub(in crate::explain) fn jars(tree: &Opt<'_>, directory: &[u8]) -> Vec<Jar> {
     let Some(node) = tree.directory(directory) else {
         return Vec::new();
     };
@@ -88,7 +88,7 @@ pub(in crate::explain) fn version_of(name: &[u8]) -> Option<(String, String)> {
     (dash > 0).then(|| (stem[..dash].to_owned(), stem[dash + 1..].to_owned()))
 }
 
-fn entries(tree: &Tree<'_>, jar: EntryRef) -> Result<Archive, Unread> {
+fn entries(tree: &Opt<'_>, jar: EntryRef) -> Result<Archive, Unread> {
     let path = tree.stack().entry(jar).path;
     let bytes = tree.read(jar, JAR_BYTES)?;
     let name = String::from_utf8_lossy(path).into_owned();

@@ -11,7 +11,7 @@ mod paths;
 mod python;
 mod ruby;
 
-use super::tree::{Tree, Unread};
+use super::opt::{Opt, Unread};
 use crate::stack::NodeId;
 
 pub use elf::Machine;
@@ -232,7 +232,7 @@ impl Resolution {
 }
 
 /// Says what a name is loaded from.
-pub fn resolve(tree: &Tree<'_>, wanted: Wanted, places: &[Place], name: &[u8]) -> Resolution {
+pub fn resolve(tree: &Opt<'_>, wanted: Wanted, places: &[Place], name: &[u8]) -> Resolution {
     let mut search = Search {
         tree: *tree,
         places,
@@ -260,7 +260,7 @@ pub fn resolve(tree: &Tree<'_>, wanted: Wanted, places: &[Place], name: &[u8]) -
 
 /// One question while it is answered.
 struct Search<'a> {
-    tree: Tree<'a>,
+    tree: Opt<'a>,
     places: &'a [Place],
     notes: Vec<Note>,
     unread: Vec<Unread>,

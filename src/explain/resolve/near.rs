@@ -2,7 +2,7 @@
 //! another spelling.
 
 use super::{Failure, Place, Resolution, Sort, Stage, Wanted};
-use crate::explain::tree::Tree;
+use crate::explain::opt::Opt;
 use crate::stack::NodeId;
 
 /// As many are worth reading.
@@ -33,7 +33,7 @@ pub enum Why {
 }
 
 /// The nearest things first: those that lie least deep.
-pub(super) fn near(tree: &Tree<'_>, wanted: Wanted, resolution: &Resolution, name: &[u8]) -> Vec<Near> {
+pub(super) fn near(tree: &Opt<'_>, wanted: Wanted, resolution: &Resolution, name: &[u8]) -> Vec<Near> {
     let Some(stage) = resolution.stages.last() else {
         return Vec::new();
     };
@@ -82,7 +82,7 @@ enum Spelt {
 }
 
 /// Whether a node's name is that which is looked for, or nearly.
-fn likeness(tree: &Tree<'_>, wanted: Wanted, stage: &Stage, name: &[u8], node: NodeId) -> Option<Spelt> {
+fn likeness(tree: &Opt<'_>, wanted: Wanted, stage: &Stage, name: &[u8], node: NodeId) -> Option<Spelt> {
     let stack = tree.stack();
     let here = stack.name(node);
     let is_directory = stack.is_directory(node);
@@ -139,7 +139,7 @@ fn is_alike(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && one.iter().map(plain).eq(other.iter().map(plain))
 }
 
-fn holds_python(tree: &Tree<'_>, node: NodeId) -> bool {
+fn holds_python(tree: &Opt<'_>, node: NodeId) -> bool {
     let stack = tree.stack();
     stack.children(node).any(|child| {
         let name = stack.name(child);
@@ -148,7 +148,7 @@ fn holds_python(tree: &Tree<'_>, node: NodeId) -> bool {
 }
 
 /// Whether what a node lies in is itself a package of the same kind.
-fn is_inside_package(tree: &Tree<'_>, wanted: Wanted, node: NodeId) -> bool {
+fn is_inside_package(tree: &Opt<'_>, wanted: Wanted, node: NodeId) -> bool {
     let stack = tree.stack();
     let parent = stack.parent(node);
     match wanted {

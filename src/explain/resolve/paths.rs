@@ -2,7 +2,7 @@
 
 use super::elf::{Fit, HEADER_BYTES, Machine};
 use super::{Candidate, Failure, Kind, Reason, Search, Stage, Verdict};
-use crate::explain::tree::below;
+use crate::explain::opt::below;
 
 /// What a plain name is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

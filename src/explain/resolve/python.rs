@@ -5,7 +5,7 @@
 
 use super::elf::Machine;
 use super::{Candidate, Failure, Kind, Note, Place, Reason, Search, Stage, Verdict};
-use crate::explain::tree::below;
+use crate::explain::opt::below;
 use crate::stack::NodeId;
 
 /// An interpreter's version.

@@ -2,7 +2,7 @@
 //! its highest version (RubyGems, `Gem::Specification.find_by_path`). With Bundler the Gemfile decides instead.
 
 use super::{Candidate, Kind, Reason, Search, Stage, Verdict};
-use crate::explain::tree::{Tree, Unread, below};
+use crate::explain::opt::{Opt, Unread, below};
 use crate::explain::version::compare;
 use crate::stack::NodeId;
 
@@ -65,7 +65,7 @@ pub(super) fn stage(search: &mut Search<'_>, name: &[u8]) -> Stage {
 }
 
 /// The gems installed in a directory of `GEM_PATH`.
-pub(in crate::explain) fn gems(tree: &Tree<'_>, home: &[u8], unread: &mut Vec<Unread>) -> Vec<Gem> {
+pub(in crate::explain) fn gems(tree: &Opt<'_>, home: &[u8], unread: &mut Vec<Unread>) -> Vec<Gem> {
     let Some(specifications) = tree.directory(&below(home, b"specifications")) else {
         return Vec::new();
     };
@@ -121,7 +121,7 @@ fn gem(stem: &[u8], head: &[u8], specification: NodeId) -> Option<Gem> {
 }
 
 /// Compiled extensions first, as `full_require_paths` has them, then the gem's own directories.
-fn require_directories(tree: &Tree<'_>, home: &[u8], gem: &Gem) -> Vec<Vec<u8>> {
+fn require_directories(tree: &Opt<'_>, home: &[u8], gem: &Gem) -> Vec<Vec<u8>> {
     let mut directories = Vec::new();
     let extensions = below(home, b"extensions");
     let children = |path: &[u8]| {

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use super::{Ecosystem, Findings, Installed, Nature, Torn};
+use crate::explain::opt::{Opt, below};
 use crate::explain::resolve::{jars, version_of};
-use crate::explain::tree::{Tree, below};
 
 const PLACE: &[u8] = b"java/lib";
 
-pub(super) fn find(tree: &Tree<'_>, findings: &mut Findings) {
+pub(super) fn find(tree: &Opt<'_>, findings: &mut Findings) {
     let mut artifacts: BTreeMap<String, Vec<Installed>> = BTreeMap::new();
     for jar in jars(tree, PLACE) {
         findings.packages += 1;

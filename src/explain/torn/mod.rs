@@ -10,7 +10,7 @@ mod python;
 mod record;
 mod ruby;
 
-use super::tree::{Tree, Unread};
+use super::opt::{Opt, Unread};
 use crate::stack::{Body, LayerIdx, NodeId, Stack};
 
 /// Files that describe packages are read up to this size; a larger one is named as not read.
@@ -116,7 +116,7 @@ pub struct Altered {
 /// Finds the torn packages of a stack. `deep` verifies every file of every Python distribution; otherwise a file is
 /// trusted when it is of the layer that describes it, and hashed only when layer differs and size does not.
 /// `below` keeps those that have to do with a path, the root being everything.
-pub fn torn(tree: &Tree<'_>, deep: bool, below: &[u8]) -> Findings {
+pub fn torn(tree: &Opt<'_>, deep: bool, below: &[u8]) -> Findings {
     let layers = LayersBelow::of(tree.stack());
     let mut findings = Findings::default();
     python::find(tree, &layers, deep, &mut findings);

@@ -9,10 +9,10 @@ use super::{
 };
 use crate::explain::json::Json;
 use crate::explain::likeness::{Likeness, likeness};
-use crate::explain::tree::Tree;
+use crate::explain::opt::Opt;
 use crate::stack::{EntryRef, LayerIdx, NodeId, Stack};
 
-pub(super) fn find(tree: &Tree<'_>, layers: &LayersBelow, findings: &mut Findings) {
+pub(super) fn find(tree: &Opt<'_>, layers: &LayersBelow, findings: &mut Findings) {
     let stack = tree.stack();
     // What lies inside a torn package is part of it, and told with it.
     let mut told: Vec<bool> = vec![false; stack.node_count()];
@@ -44,7 +44,7 @@ fn is_package(stack: &Stack, directory: NodeId) -> bool {
     stack.name(holder) == b"node_modules"
 }
 
-fn judge(tree: &Tree<'_>, directory: NodeId, package_json: NodeId, findings: &mut Findings) -> Option<Torn> {
+fn judge(tree: &Opt<'_>, directory: NodeId, package_json: NodeId, findings: &mut Findings) -> Option<Torn> {
     let stack = tree.stack();
     let seen = tree.entry_of(package_json)?;
     let path = stack.entry(seen).path;
@@ -116,7 +116,7 @@ fn judge(tree: &Tree<'_>, directory: NodeId, package_json: NodeId, findings: &mu
 }
 
 /// Whether a file hides one of a layer that has other bytes.
-fn replaces(tree: &Tree<'_>, node: NodeId, layer: LayerIdx) -> bool {
+fn replaces(tree: &Opt<'_>, node: NodeId, layer: LayerIdx) -> bool {
     let stack = tree.stack();
     let Some(seen) = tree.entry_of(node) else {
         return false;

@@ -10,7 +10,7 @@ use super::{
     Altered, DESCRIPTION_BYTES, Disagreement, Ecosystem, Findings, How, Installed, LayersBelow, Nature, Torn,
 };
 use crate::explain::likeness::{Likeness, likeness};
-use crate::explain::tree::{Tree, Unread, below, folded};
+use crate::explain::opt::{Opt, Unread, below, folded};
 use crate::explain::version::compare;
 use crate::stack::{Body, EntryKind, EntryRef, LayerIdx, NodeId, Stack};
 
@@ -57,7 +57,7 @@ struct Lower {
     directory: Vec<u8>,
 }
 
-pub(super) fn find(tree: &Tree<'_>, layers: &LayersBelow, deep: bool, findings: &mut Findings) {
+pub(super) fn find(tree: &Opt<'_>, layers: &LayersBelow, deep: bool, findings: &mut Findings) {
     let stack = tree.stack();
     let mut places: BTreeMap<NodeId, BTreeMap<String, Vec<Distribution>>> = BTreeMap::new();
     for node in stack.nodes() {
@@ -88,7 +88,7 @@ pub(super) fn find(tree: &Tree<'_>, layers: &LayersBelow, deep: bool, findings: 
 }
 
 /// Name and version stand in the directory's name; without a RECORD there is nothing to compare with.
-fn distribution(tree: &Tree<'_>, node: NodeId, stem: &[u8]) -> Option<(String, Distribution)> {
+fn distribution(tree: &Opt<'_>, node: NodeId, stem: &[u8]) -> Option<(String, Distribution)> {
     let stack = tree.stack();
     let record_node = stack.child(node, b"RECORD")?;
     let record = tree.entry_of(record_node)?;
@@ -115,7 +115,7 @@ fn distribution(tree: &Tree<'_>, node: NodeId, stem: &[u8]) -> Option<(String, D
 
 /// One distribution's name in one directory.
 struct Judge<'a, 's> {
-    tree: &'a Tree<'s>,
+    tree: &'a Opt<'s>,
     place: &'a [u8],
     deep: bool,
     hidden: &'a OnceCell<Hidden<'s>>,

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::{Disagreement, Ecosystem, Findings, How, Installed, LayersBelow, Nature, Torn, files_below};
 use crate::explain::likeness::{Likeness, likeness};
+use crate::explain::opt::{Opt, below};
 use crate::explain::resolve::{Gem, gems};
-use crate::explain::tree::{Tree, below};
 use crate::explain::version::compare;
 use crate::stack::LayerIdx;
 
-pub(super) fn find(tree: &Tree<'_>, layers: &LayersBelow, findings: &mut Findings) {
+pub(super) fn find(tree: &Opt<'_>, layers: &LayersBelow, findings: &mut Findings) {
     let stack = tree.stack();
     let Some(homes) = tree.directory(b"ruby/gems") else {
         return;
@@ -42,7 +42,7 @@ pub(super) fn find(tree: &Tree<'_>, layers: &LayersBelow, findings: &mut Finding
 }
 
 /// A gem whose specification another layer has with other bytes, and of which files of that layer are seen.
-fn mixed(tree: &Tree<'_>, layers: &LayersBelow, home: &[u8], gem: &Gem) -> Option<Torn> {
+fn mixed(tree: &Opt<'_>, layers: &LayersBelow, home: &[u8], gem: &Gem) -> Option<Torn> {
     let stack = tree.stack();
     let directory = tree.directory(&below(&below(home, b"gems"), gem.full_name.as_bytes()))?;
     let seen = tree.entry_of(gem.specification)?;
@@ -84,7 +84,7 @@ fn mixed(tree: &Tree<'_>, layers: &LayersBelow, home: &[u8], gem: &Gem) -> Optio
     })
 }
 
-fn installed(tree: &Tree<'_>, gem: &Gem) -> Installed {
+fn installed(tree: &Opt<'_>, gem: &Gem) -> Installed {
     Installed {
         version: gem.version.clone(),
         described_by: tree.stack().path(gem.specification),

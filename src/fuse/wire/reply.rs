@@ -4,7 +4,7 @@
 //! last entry of a directory, which is taken back.
 
 use crate::fs::{Attr, DirEntry, Ino, Kind, Statfs};
-use crate::fuse::policy::{FOR_EVER_SECONDS, GENERATION};
+use crate::fuse::policy::{FOR_EVER_SECONDS, GENERATION, kept_seconds};
 
 /// `struct fuse_dirent` without the name.
 const DIRENT_BYTES: usize = 24;
@@ -67,8 +67,9 @@ impl<'b> Body<'b> {
     pub(in crate::fuse) fn entry(&mut self, entry: Entry<'_>) -> Result<(), Full> {
         self.u64(entry.map_or(0, |attr| attr.ino.0))?;
         self.u64(GENERATION)?;
-        self.u64(FOR_EVER_SECONDS)?;
-        self.u64(FOR_EVER_SECONDS)?;
+        let kept = entry.map_or(FOR_EVER_SECONDS, kept_seconds);
+        self.u64(kept)?;
+        self.u64(kept)?;
         self.u32(0)?;
         self.u32(0)?;
         match entry {
@@ -83,6 +84,12 @@ impl<'b> Body<'b> {
         self.u32(0)?;
         self.u32(0)?;
         self.attributes(attr)
+    }
+
+    /// `struct fuse_getxattr_out`: how long a value is.
+    pub(in crate::fuse) fn xattr_size(&mut self, size: u32) -> Result<(), Full> {
+        self.u32(size)?;
+        self.u32(0)
     }
 
     /// `struct fuse_statfs_out`.

@@ -6,7 +6,7 @@ use std::process::Command;
 pub(crate) const OPTFS: &str = env!("CARGO_BIN_EXE_optfs");
 
 /// What a program left behind when it ended.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     /// The exit status; none when a signal ended it.
     pub(crate) code: Option<i32>,
@@ -20,6 +20,8 @@ pub(crate) fn optfs() -> Command {
     for variable in ["PYTHONPATH", "NODE_PATH", "OPTFS_LOG"] {
         optfs.env_remove(variable);
     }
+    // The developer's own is left alone.
+    optfs.env("OPTFS_INDEX_DIR", concat!(env!("CARGO_TARGET_TMPDIR"), "/index"));
     optfs
 }
 

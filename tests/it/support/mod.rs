@@ -1,6 +1,7 @@
 //! What the tests are made of: archives, stacks of layers, the model they are judged by, trees to compare,
 //! and places to mount on.
 
+pub(crate) mod allocations;
 pub(crate) mod browser;
 pub(crate) mod command;
 pub(crate) mod device;

@@ -21,6 +21,8 @@ pub(crate) struct Terminal {
     screen: Screen,
     /// Its path, for programs that ask it or change it.
     name: PathBuf,
+    /// Its modes before the command was started.
+    first_modes: Termios,
 }
 
 impl Terminal {
@@ -33,6 +35,7 @@ impl Terminal {
         };
         let pty = openpty(Some(&size), None).expect("a terminal is to be had");
         let copy = |end: &OwnedFd| Stdio::from(end.try_clone().expect("a descriptor is to be had"));
+        let first_modes = tcgetattr(&pty.master).expect("a terminal has modes");
         // Executes the command itself, so the process started here is the command.
         let mut setsid = Command::new("setsid");
         setsid.arg("--ctty").arg(command.get_program());
@@ -56,7 +59,13 @@ impl Terminal {
             keyboard: Some(keyboard),
             screen,
             name,
+            first_modes,
         }
+    }
+
+    /// Its modes as the command found them.
+    pub(crate) fn first_modes(&self) -> &Termios {
+        &self.first_modes
     }
 
     /// Its modes: whether it echoes, edits lines, and all the rest.

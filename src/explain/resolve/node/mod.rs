@@ -7,7 +7,7 @@ mod exports;
 
 use super::{Candidate, Failure, Kind, Note, Search, Stage, Verdict};
 use crate::explain::json::Json;
-use crate::explain::tree::{Tree, Unread, below, folded};
+use crate::explain::opt::{Opt, Unread, below, folded};
 use crate::stack::NodeId;
 use exports::Target;
 
@@ -148,7 +148,7 @@ fn is_built_in(name: &[u8]) -> bool {
 
 /// One search below one directory.
 struct Lookup<'a> {
-    tree: Tree<'a>,
+    tree: Opt<'a>,
     conditions: Vec<&'static str>,
     /// What could be loaded from here, the first one counting.
     found: Vec<(NodeId, Kind)>,
