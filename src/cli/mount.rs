@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{ExitCode, Stdio};
 use std::sync::Arc;
 
 use clap::Args;
@@ -20,6 +20,7 @@ use super::{logging, size, umount};
 use crate::fs::{Fs, Options};
 use crate::fuse::{AttachOptions, Mount, SessionOptions, Transport, attach, serve_until_signalled, unmount};
 use crate::guide::{self, Guide, Xattrs};
+use crate::launch::this_program_serving;
 
 /// What the background process says on its standard output once the mount answers.
 const READY: &[u8] = b"ready\n";
@@ -243,7 +244,7 @@ fn send_to_background(mountpoint: &Path) -> Result<ExitCode, Failure> {
     // The only words that can stand before the verb are flags.
     let verb = args.iter().position(|arg| arg == "mount").map_or(0, |at| at + 1);
     args.insert(verb, "--in-background".into());
-    let mut child = Command::new("/proc/self/exe")
+    let mut child = this_program_serving()
         .args(args)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

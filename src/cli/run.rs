@@ -24,7 +24,7 @@ use crate::launch::environment::{Variable, environment, layer_jars};
 use crate::launch::handover::{ChildEnd, HandoverError};
 use crate::launch::namespace::{Entered, enter_private};
 use crate::launch::runtime::{Family, Runtime};
-use crate::launch::{OWN_FAILURE, parent, server, this_program};
+use crate::launch::{OWN_FAILURE, parent, server, this_program, this_program_serving};
 
 /// Run a command with the stack at /opt, seen by nobody else
 ///
@@ -142,7 +142,7 @@ fn arrange(args: &RunArgs) -> Result<(std::process::Command, std::process::Comma
 
 /// The server's command.
 pub(super) fn server(paths: &[PathBuf], serving: &ServingArgs) -> Result<std::process::Command, Failure> {
-    let mut server = this_program();
+    let mut server = this_program_serving();
     server.arg("run-server");
     for path in paths {
         server.arg("--layer").arg(std::path::absolute(path)?);

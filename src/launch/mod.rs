@@ -27,6 +27,18 @@ use std::process::Command;
 /// `git bisect run` use it: a command that ran has any other status.
 pub const OWN_FAILURE: u8 = 125;
 
+/// This program as one that serves a mount: for long, and mostly idle. With a threshold of its own, the C library gives
+/// memory that was used while opening the layers back, and goes on doing so (mallopt(3), M_TRIM_THRESHOLD; without one
+/// it raises the threshold with every large block that is freed). Who has set the variable keeps their own.
+pub fn this_program_serving() -> Command {
+    const TRIM_THRESHOLD: &str = "MALLOC_TRIM_THRESHOLD_";
+    let mut command = this_program();
+    if std::env::var_os(TRIM_THRESHOLD).is_none() {
+        command.env(TRIM_THRESHOLD, "131072");
+    }
+    command
+}
+
 /// This very program, to be executed again in another role; the caller adds the role's arguments.
 ///
 /// `/proc/self/exe` rather than the path of the program: it still names the running version when an upgrade
