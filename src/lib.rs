@@ -35,3 +35,4 @@ pub mod guide;
 pub mod launch;
 pub mod path;
 pub mod stack;
+pub mod store;

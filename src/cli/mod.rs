@@ -15,6 +15,7 @@ mod guard;
 mod hash;
 mod index_dir;
 mod json;
+mod layer;
 mod layers;
 mod lock;
 mod logging;
@@ -24,6 +25,7 @@ mod mount_options;
 mod operand;
 mod order;
 mod printable;
+mod published;
 mod resolve;
 mod run;
 mod shadows;
@@ -101,6 +103,7 @@ enum Verb {
     Order(order::OrderArgs),
     Hash(hash::HashArgs),
     Lock(lock::LockArgs),
+    Layer(layer::LayerArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     Extract(extract::ExtractArgs),
@@ -147,6 +150,7 @@ pub fn main() -> ExitCode {
         Verb::Order(args) => order::run(&args),
         Verb::Hash(args) => hash::run(&args, cli.verbosity),
         Verb::Lock(args) => lock::run(&args, cli.verbosity),
+        Verb::Layer(args) => layer::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::RunServer(args) => run::run_server(&args),
         Verb::RunChild(args) => return run::run_child(&args),
