@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::support::command::{answer, optfs, output};
 
 /// The verbs that a user may type.
-const VERBS: [&str; 23] = [
+const VERBS: [&str; 24] = [
     "bench",
     "extract",
     "mount",
@@ -28,6 +28,7 @@ const VERBS: [&str; 23] = [
     "order",
     "hash",
     "lock",
+    "layer",
     "doctor",
     "completions",
 ];
