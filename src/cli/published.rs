@@ -12,36 +12,40 @@ use super::failure::{Class, Failure};
 use super::printable::printable;
 use crate::store::{Filter, Place, Reference, Store, StoreError};
 
+/// Where help lists the options.
+const HEADING: &str = "Published layers";
 /// How many names that are near are said.
 const MOST_NEAR: usize = 3;
 
 /// Where published layers are.
 #[derive(Args, Debug, Clone, Default)]
-#[command(next_help_heading = "Published layers")]
 pub(super) struct StoreArgs {
     /// The store of published layers [default: optfs/store in the user's data directory]
-    #[arg(long, value_name = "DIR", env = "OPTFS_STORE", hide_env_values = true)]
+    #[arg(long, value_name = "DIR", env = "OPTFS_STORE", hide_env_values = true, help_heading = HEADING)]
     store: Option<PathBuf>,
     /// The account whose layers are meant [default: 123456789012]
-    #[arg(long, value_name = "ID", env = "OPTFS_ACCOUNT", hide_env_values = true)]
+    #[arg(long, value_name = "ID", env = "OPTFS_ACCOUNT", hide_env_values = true, help_heading = HEADING)]
     account: Option<String>,
     /// The region whose layers are meant [default: us-east-1]
-    #[arg(long, value_name = "REGION", env = "AWS_REGION", hide_env_values = true)]
+    #[arg(long, value_name = "REGION", env = "AWS_REGION", hide_env_values = true, help_heading = HEADING)]
     region: Option<String>,
 }
 
 impl StoreArgs {
     /// The store; the directory need not be there.
     pub(super) fn open(&self) -> Result<Store, Failure> {
-        let named = self.store.clone().filter(|named| !named.as_os_str().is_empty());
-        let root = named.or_else(|| default_directory(|name| std::env::var_os(name)));
-        let Some(root) = root else {
+        let Some(root) = self.root() else {
             return Err(
                 Failure::new(Class::Trouble, "no directory for the store is known")
                     .hint("name one with --store DIR, or set HOME"),
             );
         };
         Ok(Store::open(&std::path::absolute(root)?)?)
+    }
+
+    fn root(&self) -> Option<PathBuf> {
+        let named = self.store.clone().filter(|named| !named.as_os_str().is_empty());
+        named.or_else(|| default_directory(|name| std::env::var_os(name)))
     }
 
     /// Account and region.
@@ -79,7 +83,7 @@ impl StoreArgs {
 
     /// The zip of a layer of the store, where a word names one.
     pub(super) fn published(&self, word: &Path) -> Result<Option<PathBuf>, Failure> {
-        match reference(word) {
+        match reference(word).filter(|_| self.root().is_some()) {
             None => Ok(None),
             Some(reference) => Ok(self.find(&reference)?.ok()),
         }

@@ -6,6 +6,7 @@
 //! ```text
 //! format                                       which layout this is
 //! lock                                         publishers share it, the collection of what is unused has it alone
+//! gate                                         passed on the way to the lock, so that publishers cannot keep a collection waiting
 //! incoming/                                    files that are being written
 //! content/SHA256/layer.zip                     the bytes, once; beside it links with the names it is known by
 //! accounts/ACCOUNT/REGION/layers/NAME/3.json   a version, or that it was deleted
@@ -37,7 +38,7 @@ use error::at;
 
 const FORMAT: &str = "optfs store 1\n";
 /// What a store has at its top; anything else there is somebody else's.
-const PARTS: [&str; 5] = ["format", "lock", "incoming", "content", "accounts"];
+const PARTS: [&str; 6] = ["format", "gate", "lock", "incoming", "content", "accounts"];
 
 /// A directory of published layers.
 #[derive(Debug, Clone)]
@@ -244,8 +245,7 @@ impl Store {
             Err(StoreError::NotFound) => return Ok(false),
             Err(error) => return Err(error),
         }
-        let lock = self.lock()?;
-        lock.lock_shared().map_err(at(&self.root.join("lock")))?;
+        let _shared = self.share()?;
         versions::delete(&self.layer(place, name), &self.scratch(), number)?;
         Ok(true)
     }
@@ -269,8 +269,8 @@ impl Store {
         if !self.root.join("format").exists() {
             return Ok(freed);
         }
-        let lock = self.lock()?;
-        lock.lock().map_err(at(&self.root.join("lock")))?;
+        let _gate = self.locked("gate", File::lock)?;
+        let _alone = self.locked("lock", File::lock)?;
         let used = self.used()?;
         for (digest, directory, bytes) in content::all(&self.contents())? {
             if !used.contains(&digest) {
@@ -316,8 +316,7 @@ impl Store {
         for directory in [self.scratch(), self.contents(), self.root.join("accounts")] {
             make_directories(&directory)?;
         }
-        let lock = self.lock()?;
-        lock.lock_shared().map_err(at(&self.root.join("lock")))?;
+        let lock = self.share()?;
         if self.root.join("format").exists() {
             return Ok(lock);
         }
@@ -329,11 +328,19 @@ impl Store {
         Ok(lock)
     }
 
-    /// The kernel takes the lock from whoever dies.
-    fn lock(&self) -> Result<File, StoreError> {
-        let path = self.root.join("lock");
+    /// Keeps everything from being collected, as long as the file is open.
+    fn share(&self) -> Result<File, StoreError> {
+        let _gate = self.locked("gate", File::lock_shared)?;
+        self.locked("lock", File::lock_shared)
+    }
+
+    /// A lock of flock(2): the kernel takes it from whoever dies.
+    fn locked(&self, name: &str, lock: fn(&File) -> io::Result<()>) -> Result<File, StoreError> {
+        let path = self.root.join(name);
         let opened = OpenOptions::new().append(true).create(true).open(&path);
-        opened.map_err(at(&path))
+        let file = opened.map_err(at(&path))?;
+        lock(&file).map_err(at(&path))?;
+        Ok(file)
     }
 
     fn scratch(&self) -> PathBuf {

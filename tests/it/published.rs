@@ -6,11 +6,12 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::real_layers::layers;
 use crate::support::command::{Answer, answer, optfs, output};
 use crate::support::place::Place;
 use crate::support::raw_zip::RawZip;
@@ -169,6 +170,42 @@ fn a_layer_is_published_mounted_by_name_and_deleted() {
     );
 }
 
+/// Layers that AWS publishes are taken as they are; a program of one runs out of the store.
+#[test]
+fn real_layers_are_published_and_run_by_name() {
+    let shop = Shop::new();
+    for zip in layers(&["proxy-agent-v5", "proxy-agent-v6"]) {
+        let zip = zip.to_str().unwrap();
+        let published = shop.json(&["layer", "publish", "proxy", "--zip", zip, "--json"]);
+        let sum = output(Command::new("sh").args([
+            "-c",
+            "openssl dgst -sha256 -binary \"$1\" | base64",
+            "sh",
+            zip,
+        ]));
+        assert_eq!(published["Content"]["CodeSha256"], sum.trim());
+    }
+    let print = "require('proxy-agent/package.json').version";
+    for (layer, version) in [("proxy:1", "5.0.0\n"), ("proxy", "6.4.0\n")] {
+        let said = shop.say(&[
+            "run",
+            "--layer",
+            layer,
+            "--runtime",
+            "nodejs20.x",
+            "--",
+            "node",
+            "-p",
+            print,
+        ]);
+        assert_eq!(said, version);
+    }
+    let too_large = layers(&["python-pyc-3"]);
+    let refused = shop.refusal(&["layer", "publish", "big", "--zip", too_large[0].to_str().unwrap()]);
+    let message = "Unzipped size must be smaller than 262144000 bytes";
+    assert_eq!(refused, (Some(3), message.to_owned()));
+}
+
 #[test]
 fn a_number_is_never_given_again() {
     let shop = Shop::new();
@@ -248,7 +285,7 @@ fn what_aws_refuses_is_refused_and_nothing_is_stored() {
     shop.write("private.zip", RawZip::new().file("python/x.py", "x").mode(0o600));
     shop.write(
         "closed.zip",
-        RawZip::new().dir("python").mode(0o644).file("python/x.py", "x"),
+        RawZip::new().dir("python/").mode(0o644).file("python/x.py", "x"),
     );
     fs::write(
         shop.path("here/text.zip"),
@@ -369,7 +406,7 @@ fn a_file_comes_before_a_layer_and_a_path_is_never_a_name() {
         which.contains("requests:1 (layer 2)") && which.contains("file (layer 1)"),
         "{which}"
     );
-    let same = shop.say(&["diff", "requests", "requests:1"]);
+    let same = shop.say(&["diff", "file:1", "requests:1"]);
     assert!(!same.contains("python/tool.py"), "{same}");
 }
 
@@ -461,13 +498,16 @@ fn a_killed_publisher_leaves_a_whole_version_or_none() {
     for (kind, size) in sizes.iter().enumerate() {
         shop.zip(&format!("{kind}.zip"), &"x".repeat(*size));
     }
+    let begun = Instant::now();
+    shop.say(&["layer", "publish", "a", "--zip", "1.zip"]);
+    let whole = begun.elapsed();
     let mut acknowledged = BTreeSet::new();
-    for round in 0..60u64 {
+    for round in 0..60u32 {
         let zip = format!("{}.zip", round % 2);
         let mut command = shop.command(&["layer", "publish", "a", "--json", "--zip", &zip]);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         // From before it has begun to after it has ended.
-        thread::sleep(Duration::from_micros(round * 1_700 % 50_000));
+        thread::sleep(whole * (round * 37 % 120) / 100);
         child.kill().unwrap();
         let said = child.wait_with_output().unwrap().stdout;
         if let Ok(version) = serde_json::from_slice::<Value>(&said) {

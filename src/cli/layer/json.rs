@@ -1,4 +1,4 @@
-//! Layers and versions as AWS's API writes them: names of fields, their order, and which are absent.
+//! Layers and versions as AWS's API writes them: names of fields, and which are absent.
 
 use std::path::Path;
 
