@@ -177,10 +177,9 @@ fn real_layers_are_published_and_run_by_name() {
     for zip in layers(&["proxy-agent-v5", "proxy-agent-v6"]) {
         let zip = zip.to_str().unwrap();
         let published = shop.json(&["layer", "publish", "proxy", "--zip", zip, "--json"]);
-        let sum = output(Command::new("sh").args([
+        let sum = output(Command::new("python3").args([
             "-c",
-            "openssl dgst -sha256 -binary \"$1\" | base64",
-            "sh",
+            "import base64, hashlib, sys; print(base64.b64encode(hashlib.sha256(open(sys.argv[1], 'rb').read()).digest()).decode())",
             zip,
         ]));
         assert_eq!(published["Content"]["CodeSha256"], sum.trim());
