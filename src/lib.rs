@@ -17,7 +17,7 @@
 //!      | \        |
 //! 2   content --> stack          bytes, once · the one merge, made once and never changed
 //!      |   \      |
-//! 1   cache     archive          a weighed LRU · one zip, read by position
+//! 1   cache     archive <- store a weighed LRU · one zip, read by position · published layers, on disk
 //!                 |
 //! 0             path             names that passed the door
 //! ```
@@ -35,3 +35,4 @@ pub mod guide;
 pub mod launch;
 pub mod path;
 pub mod stack;
+pub mod store;

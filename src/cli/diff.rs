@@ -113,8 +113,14 @@ fn octal(value: &str) -> Result<u16, String> {
 fn operands(args: &DiffArgs) -> Result<[Operand; 2], Failure> {
     let by_option = !args.stack.layers.is_empty() || args.stack.stack.is_some();
     match (by_option, args.sides.as_slice()) {
-        (true, [after]) => Ok([Operand::of_options(&args.stack)?, Operand::named(after)?]),
-        (false, [before, after]) => Ok([Operand::named(before)?, Operand::named(after)?]),
+        (true, [after]) => Ok([
+            Operand::of_options(&args.stack)?,
+            Operand::named(after, &args.stack.store)?,
+        ]),
+        (false, [before, after]) => Ok([
+            Operand::named(before, &args.stack.store)?,
+            Operand::named(after, &args.stack.store)?,
+        ]),
         (true, _) => Err(Failure::new(
             Class::Usage,
             "three things to compare: options name one, and two are named without",

@@ -8,6 +8,7 @@ use super::printable::printable;
 use crate::archive::ArchiveError;
 use crate::fuse::{AttachError, MountsError, RingsError, SessionError, UnmountError};
 use crate::stack::StackError;
+use crate::store::StoreError;
 
 /// What stops a command.
 #[derive(Debug)]
@@ -71,6 +72,11 @@ impl Failure {
             Some(hint) => self.hint(hint),
             None => self,
         }
+    }
+
+    /// The same, with another exit status.
+    pub(super) fn of_class(self, class: Class) -> Failure {
+        Failure { class, ..self }
     }
 
     /// Whether it is only that nobody reads the output any more.
@@ -167,6 +173,33 @@ impl From<UnmountError> for Failure {
                 mountpoint.display()
             )),
             UnmountError::Refused { .. } => failure,
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Failure {
+        let class = match &error {
+            StoreError::Invalid(_) => Class::Usage,
+            StoreError::Parameter { .. } | StoreError::Unpackable { .. } => Class::Layer,
+            StoreError::NotFound => Class::No,
+            StoreError::Io { .. }
+            | StoreError::NotAStore(_)
+            | StoreError::Format { .. }
+            | StoreError::Damaged { .. } => Class::Trouble,
+        };
+        let failure = Failure::new(class, &error);
+        match error {
+            StoreError::Parameter {
+                because: Some(because),
+                ..
+            } => failure.hint(because),
+            StoreError::NotAStore(_) => {
+                failure.hint("name a directory of its own with --store DIR; it is made when it is not there")
+            }
+            StoreError::Format { .. } => failure.hint("use the optfs that made it"),
+            StoreError::Damaged { .. } => failure.hint("put the file back as it was, or remove it"),
+            _ => failure,
         }
     }
 }

@@ -1,5 +1,5 @@
 //! What names a stack on the command line: `--layer`, `--stack FILE`, and plain arguments of `mount` and
-//! `extract`; and opening the layers that are named.
+//! `extract`; and opening the layers that are named. What a name means in the store is said by `published`.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -16,6 +16,7 @@ use clap::Args;
 use log::{info, warn};
 
 use super::failure::{Class, Failure};
+use super::published::StoreArgs;
 use super::size::counted;
 use crate::archive::{Archive, ArchiveError};
 use crate::stack::Stack;
@@ -25,22 +26,27 @@ const LIST_HINT: &str = "write the paths of the layers into a text file, one a l
 /// The options that name a stack, alike for every verb.
 #[derive(Args, Debug, Clone, Default)]
 pub(super) struct StackArgs {
-    /// A layer zip (can be repeated, first to last: the last one wins)
-    #[arg(long = "layer", value_name = "ZIP")]
+    /// A layer: a zip, or a published one: NAME, NAME:3 or an ARN (can be repeated, first to last: the last
+    /// one wins)
+    #[arg(long = "layer", value_name = "ZIP|NAME")]
     pub(super) layers: Vec<PathBuf>,
-    /// A text file of layers, one path a line, first to last; '#' begins a comment
+    /// A text file of layers, one a line, first to last; '#' begins a comment
     #[arg(long, value_name = "FILE", conflicts_with = "layers")]
     pub(super) stack: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) store: StoreArgs,
 }
 
 impl StackArgs {
-    /// The paths of the layers, bottom first, `more` of them named as plain arguments.
+    /// The zips of the layers, bottom first, `more` of them named as plain arguments.
     pub(super) fn paths(&self, more: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
         let mut paths = match &self.stack {
-            Some(file) => read_list(file)?,
-            None => self.layers.clone(),
+            Some(file) => read_list(file, &self.store)?,
+            None => Vec::new(),
         };
-        paths.extend_from_slice(more);
+        for word in self.layers.iter().chain(more) {
+            paths.push(self.store.zip_of(word)?);
+        }
         if paths.is_empty() {
             return Err(Failure::new(Class::Usage, "no layer is named")
                 .hint("name zips first to last (--layer ZIP; plain arguments for mount), or list them in a file (--stack FILE)"));
@@ -127,7 +133,7 @@ fn refuse_twins(paths: &[PathBuf]) -> Result<(), Failure> {
 }
 
 /// Paths in the list are relative to the file, so that it can move together with its layers.
-fn read_list(file: &Path) -> Result<Vec<PathBuf>, Failure> {
+fn read_list(file: &Path, store: &StoreArgs) -> Result<Vec<PathBuf>, Failure> {
     let refuse = |class, why: &str| Failure::new(class, format_args!("{}: {why}", file.display()));
     let text = fs::read(file).map_err(|e| match e.kind() {
         ErrorKind::NotFound => refuse(Class::Layer, "no such file").hint("check the path behind --stack"),
@@ -151,6 +157,10 @@ fn read_list(file: &Path) -> Result<Vec<PathBuf>, Failure> {
         let path = base.join(OsStr::from_bytes(line));
         // Said here, where the line is known; every other trouble with it names the layer itself.
         if fs::metadata(&path).is_err_and(|e| e.kind() == ErrorKind::NotFound) {
+            if let Some(zip) = store.published(Path::new(OsStr::from_bytes(line)))? {
+                paths.push(zip);
+                continue;
+            }
             let message = format!("line {number}: {}: no such file", path.display());
             return Err(refuse(Class::Layer, &message)
                 .hint("a path in the list counts from the directory that the list lies in"));

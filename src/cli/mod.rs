@@ -15,6 +15,7 @@ mod guard;
 mod hash;
 mod index_dir;
 mod json;
+mod layer;
 mod layers;
 mod limits;
 mod lock;
@@ -26,6 +27,7 @@ mod operand;
 mod order;
 mod page;
 mod printable;
+mod published;
 mod report;
 mod resolve;
 mod run;
@@ -106,6 +108,7 @@ enum Verb {
     Order(order::OrderArgs),
     Hash(hash::HashArgs),
     Lock(lock::LockArgs),
+    Layer(layer::LayerArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     Extract(extract::ExtractArgs),
@@ -153,6 +156,7 @@ pub fn main() -> ExitCode {
         Verb::Order(args) => order::run(&args),
         Verb::Hash(args) => hash::run(&args, cli.verbosity),
         Verb::Lock(args) => lock::run(&args, cli.verbosity),
+        Verb::Layer(args) => layer::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::RunServer(args) => run::run_server(&args),
         Verb::RunChild(args) => return run::run_child(&args),

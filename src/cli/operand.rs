@@ -1,5 +1,5 @@
-//! What `diff` compares, as people name it: a stack file, a zip, zips joined by colons as in fstab, or a
-//! directory.
+//! What `diff` compares, as people name it: a stack file, a zip, zips joined by colons as in fstab, a published
+//! layer, or a directory.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::failure::{Class, Failure};
 use super::layers::{self, StackArgs};
 use super::mount_options::split;
+use super::published::StoreArgs;
 use super::stack_view::View;
 use crate::explain::OnDisk;
 use crate::fs::{Fs, Options};
@@ -32,13 +33,16 @@ impl Operand {
 
     /// What a word on the command line names. What is there by that very name is meant; else the word is a
     /// list of zips, first to last, with a colon between them and `\:` for a colon in a name.
-    pub(super) fn named(word: &Path) -> Result<Operand, Failure> {
+    pub(super) fn named(word: &Path, store: &StoreArgs) -> Result<Operand, Failure> {
         let refuse = |why: &dyn std::fmt::Display| {
             Failure::new(Class::Layer, format_args!("{}: {why}", word.display()))
         };
         let meta = match fs::metadata(word) {
             Ok(meta) => meta,
             Err(error) if error.kind() == ErrorKind::NotFound => {
+                if let Some(zip) = store.published(word)? {
+                    return Ok(of_stack(layers::open(&[zip])?));
+                }
                 let zips: Vec<PathBuf> = word
                     .to_str()
                     .map(|list| split(list, ':').map(PathBuf::from).collect())
@@ -65,6 +69,7 @@ impl Operand {
                 vec![word.to_owned()]
             },
             stack: is_list.then(|| word.to_owned()),
+            store: store.clone(),
         };
         Ok(of_stack(named.open()?))
     }

@@ -9,6 +9,7 @@ use super::layers::StackArgs;
 use super::printable::printable;
 use crate::fs::{Attr, Fs, Ino, Options, WalkError};
 use crate::stack::{LayerIdx, Stack};
+use crate::store::date::civil;
 
 /// A stack opened for a question.
 pub(super) struct View {
@@ -115,19 +116,6 @@ pub(super) fn time_text(seconds: i64) -> String {
     let (year, month, day) = civil(days);
     let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
-}
-
-/// The Gregorian date of a day counted from 1970-01-01. Years begin in March here, so that the leap day
-/// is the last one; 400 years are 146,097 days.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ const VERBS: [&str; 24] = [
     "order",
     "hash",
     "lock",
+    "layer",
     "doctor",
     "completions",
 ];

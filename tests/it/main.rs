@@ -36,6 +36,7 @@ mod odd_attributes;
 mod odd_names;
 mod odd_zips;
 mod order;
+mod published;
 mod readme;
 mod real_layers;
 mod report;

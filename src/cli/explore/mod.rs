@@ -49,7 +49,7 @@ pub(super) struct ExploreArgs {
 
 pub(super) fn run(args: &ExploreArgs) -> Result<ExitCode, Failure> {
     refuse_without_terminal()?;
-    let (zips, path) = divide(&args.names);
+    let (zips, path) = divide(args)?;
     let stack = layers::open(&args.stack.paths(zips)?)?;
     let view = View {
         fs: Fs::new(Arc::new(stack), Options::default()),
@@ -74,13 +74,17 @@ pub(super) fn run(args: &ExploreArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Layers, and where to begin: the last name, unless it is a file, or was meant to be one.
-fn divide(names: &[PathBuf]) -> (&[PathBuf], Option<&PathBuf>) {
-    match names.split_last() {
-        Some((last, zips)) if !last.is_file() && last.extension().is_none_or(|ext| ext != "zip") => {
-            (zips, Some(last))
+/// Layers, and where to begin: the last name, unless it is a layer, or was meant to be a file.
+fn divide(args: &ExploreArgs) -> Result<(&[PathBuf], Option<&PathBuf>), Failure> {
+    match args.names.split_last() {
+        Some((last, zips))
+            if !last.is_file()
+                && last.extension().is_none_or(|ext| ext != "zip")
+                && args.stack.store.published(last)?.is_none() =>
+        {
+            Ok((zips, Some(last)))
         }
-        _ => (names, None),
+        _ => Ok((&args.names, None)),
     }
 }
 

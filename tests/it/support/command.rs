@@ -20,7 +20,8 @@ pub(crate) fn optfs() -> Command {
     for variable in ["PYTHONPATH", "NODE_PATH", "OPTFS_LOG"] {
         optfs.env_remove(variable);
     }
-    // The developer's own is left alone.
+    // The developer's own are left alone.
+    optfs.env("OPTFS_STORE", concat!(env!("CARGO_TARGET_TMPDIR"), "/no-store"));
     optfs.env("OPTFS_INDEX_DIR", concat!(env!("CARGO_TARGET_TMPDIR"), "/index"));
     optfs
 }

@@ -1,0 +1,367 @@
+//! `optfs layer`: layers of the store published, listed, shown, copied out, deleted, and what is unused freed. The same that
+//! AWS's API does with layers, without a server.
+
+mod json;
+mod show;
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::failure::{Class, Failure};
+use super::json::document;
+use super::published::{StoreArgs, unknown};
+use super::size::{counted, human};
+use super::terminal::print;
+use crate::store::{Filter, LayerVersion, Place, Publication, Reference, Store, StoreError};
+
+/// Publish layers on this machine, as AWS does, and mount them by name
+///
+/// Wherever optfs takes a layer, it takes a published one as NAME (its latest version), NAME:3, or its ARN; a file of that
+/// very name comes first, and ./NAME is always a file.
+#[derive(Args)]
+pub(super) struct LayerArgs {
+    #[command(subcommand)]
+    verb: LayerVerb,
+}
+
+#[derive(Subcommand)]
+enum LayerVerb {
+    Publish(PublishArgs),
+    List(ListArgs),
+    Versions(VersionsArgs),
+    Get(GetArgs),
+    Export(ExportArgs),
+    Delete(DeleteArgs),
+    Gc(GcArgs),
+}
+
+/// Publish a zip or a directory as the next version of a layer
+///
+/// What AWS would refuse is refused, with AWS's message. A directory is zipped with one time for all files and names in
+/// order: the same tree gives the same zip.
+#[derive(Args)]
+struct PublishArgs {
+    /// The layer; its first version makes it
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// The zip
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present = "dir",
+        conflicts_with = "dir"
+    )]
+    zip: Option<PathBuf>,
+    /// The directory of what will be in /opt: python, nodejs, bin, lib and so on
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// What it is, at most 256 characters
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    description: String,
+    /// Its licence: an identifier, a URL or the text, at most 512 characters
+    #[arg(long, value_name = "TEXT", visible_alias = "license-info")]
+    license: Option<String>,
+    /// Runtimes that it is for, at most 15
+    #[arg(long, value_name = "RUNTIME", num_args = 0..)]
+    compatible_runtimes: Option<Vec<String>>,
+    /// Architectures that it is for: x86_64, arm64
+    #[arg(long, value_name = "ARCH", num_args = 0..)]
+    compatible_architectures: Option<Vec<String>>,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// One JSON object, with AWS's names
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct FilterArgs {
+    /// Only versions that declare this runtime
+    #[arg(long, value_name = "RUNTIME")]
+    compatible_runtime: Option<String>,
+    /// Only versions that declare this architecture
+    #[arg(long, value_name = "ARCH")]
+    compatible_architecture: Option<String>,
+}
+
+/// List the layers of an account and region, each with its latest version
+#[derive(Args)]
+struct ListArgs {
+    #[command(flatten)]
+    filter: FilterArgs,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// One JSON object, with AWS's names
+    #[arg(long)]
+    json: bool,
+}
+
+/// List the versions of a layer, the latest first
+#[derive(Args)]
+struct VersionsArgs {
+    /// The layer: its name or ARN
+    #[arg(value_name = "NAME")]
+    name: String,
+    #[command(flatten)]
+    filter: FilterArgs,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// One JSON object, with AWS's names
+    #[arg(long)]
+    json: bool,
+}
+
+/// Show all about a version of a layer
+#[derive(Args)]
+struct GetArgs {
+    /// The version: NAME:3 or its ARN; NAME means the latest
+    #[arg(value_name = "NAME:VERSION")]
+    name: String,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// One JSON object, with AWS's names
+    #[arg(long)]
+    json: bool,
+}
+
+/// Write the zip of a version, byte for byte as it was published
+#[derive(Args)]
+struct ExportArgs {
+    /// The version: NAME:3 or its ARN; NAME means the latest
+    #[arg(value_name = "NAME:VERSION")]
+    name: String,
+    /// The file to write, which must not be there yet [default: NAME-VERSION.zip]
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+/// Delete a version of a layer
+///
+/// Its number is never given again. What is mounted goes on; 'optfs layer gc' frees the zip. Deleting what is not there is
+/// no error, as on AWS.
+#[derive(Args)]
+struct DeleteArgs {
+    /// The version: NAME:3 or its ARN
+    #[arg(value_name = "NAME:VERSION")]
+    name: String,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Free the zips that no version has any more
+///
+/// Waits until nobody publishes. Takes what killed publishers have left, too. Mounts that are under way keep their bytes.
+#[derive(Args)]
+struct GcArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl FilterArgs {
+    fn filter(&self) -> Filter {
+        Filter {
+            runtime: self.compatible_runtime.clone(),
+            architecture: self.compatible_architecture.clone(),
+        }
+    }
+}
+
+pub(super) fn run(args: &LayerArgs) -> Result<ExitCode, Failure> {
+    match &args.verb {
+        LayerVerb::Publish(args) => publish(args),
+        LayerVerb::List(args) => list(args),
+        LayerVerb::Versions(args) => versions(args),
+        LayerVerb::Get(args) => get(args),
+        LayerVerb::Export(args) => export(args),
+        LayerVerb::Delete(args) => delete(args),
+        LayerVerb::Gc(args) => gc(args),
+    }
+}
+
+fn publish(args: &PublishArgs) -> Result<ExitCode, Failure> {
+    let about = Publication {
+        description: args.description.clone(),
+        license_info: args.license.clone(),
+        compatible_runtimes: args.compatible_runtimes.clone(),
+        compatible_architectures: args.compatible_architectures.clone(),
+    };
+    // All that can be said without the zip is said before it is read.
+    about.check()?;
+    let (store, here) = (args.store.open()?, args.store.place()?);
+    let layer = layer_named(&args.name, &here)?;
+    let intake = match (&args.zip, &args.dir) {
+        (Some(zip), _) => store.take_zip(zip),
+        (None, Some(directory)) => store.take_directory(directory),
+        (None, None) => return Err(Failure::new(Class::Usage, "neither --zip nor --dir is given")),
+    };
+    let place = layer.place.as_ref().unwrap_or(&here);
+    let version = store.publish(place, &layer.name, about, intake.map_err(not_readable)?)?;
+    answer("layer publish", &store, &version, args.json)
+}
+
+fn list(args: &ListArgs) -> Result<ExitCode, Failure> {
+    let (store, here) = (args.store.open()?, args.store.place()?);
+    let layers = store.layers(&here, &args.filter.filter())?;
+    print(|out| {
+        if args.json {
+            let layers: Vec<_> = layers.iter().map(json::layer).collect();
+            writeln!(out, "{}", document("layer list", json!({ "Layers": layers })))?;
+        } else {
+            show::table(out, layers.iter().map(|layer| &layer.latest))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn versions(args: &VersionsArgs) -> Result<ExitCode, Failure> {
+    let (store, here) = (args.store.open()?, args.store.place()?);
+    let layer = layer_named(&args.name, &here)?;
+    let place = layer.place.as_ref().unwrap_or(&here);
+    let versions = store.versions(place, &layer.name, &args.filter.filter())?;
+    print(|out| {
+        if args.json {
+            let versions: Vec<_> = versions.iter().map(json::item).collect();
+            let body = json!({ "LayerVersions": versions });
+            writeln!(out, "{}", document("layer versions", body))?;
+        } else {
+            show::table(out, versions.iter())?;
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn get(args: &GetArgs) -> Result<ExitCode, Failure> {
+    let (store, version) = version_named(&args.store, &args.name)?;
+    answer("layer get", &store, &version, args.json)
+}
+
+fn export(args: &ExportArgs) -> Result<ExitCode, Failure> {
+    let (store, version) = version_named(&args.store, &args.name)?;
+    let default = || PathBuf::from(format!("{}-{}.zip", version.name, version.version));
+    let target = args.file.clone().unwrap_or_else(default);
+    let refuse = |why: &dyn std::fmt::Display| {
+        Failure::new(Class::Trouble, format_args!("{}: {why}", target.display()))
+    };
+    let created = fs::OpenOptions::new().write(true).create_new(true).open(&target);
+    let mut to = created.map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => refuse(&"is there already").hint("name another file behind the version"),
+        _ => refuse(&error),
+    })?;
+    let zip = store.zip_by_digest(&version);
+    let copied = fs::File::open(&zip).and_then(|mut from| std::io::copy(&mut from, &mut to));
+    if let Err(error) = copied {
+        // Half a zip is worse than none.
+        let _ = fs::remove_file(&target);
+        return Err(refuse(&error));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn delete(args: &DeleteArgs) -> Result<ExitCode, Failure> {
+    let (store, here) = (args.store.open()?, args.store.place()?);
+    let reference = Reference::check(&args.name)?;
+    let Some(number) = reference.version else {
+        let message = format!("{}: no version is named", args.name);
+        return Err(Failure::new(Class::Usage, message).hint(format_args!("such as {}:1", args.name)));
+    };
+    let place = reference.place.as_ref().unwrap_or(&here);
+    let was_there = store.delete(place, &reference.name, number)?;
+    print(|out| {
+        match (args.json, was_there) {
+            (true, _) => {
+                let body = json!({ "Version": number, "deleted": was_there });
+                writeln!(out, "{}", document("layer delete", body))?;
+            }
+            (false, true) => writeln!(out, "{}:{number} is deleted", reference.name)?,
+            (false, false) => writeln!(out, "{}:{number} was not there", reference.name)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn gc(args: &GcArgs) -> Result<ExitCode, Failure> {
+    let freed = args.store.open()?.collect()?;
+    print(|out| {
+        if args.json {
+            let body = json!({ "zips": freed.zips, "size": freed.bytes, "unfinished": freed.unfinished });
+            writeln!(out, "{}", document("layer gc", body))?;
+        } else {
+            write!(
+                out,
+                "{} freed, {}",
+                counted(freed.zips, "zip"),
+                human(freed.bytes)
+            )?;
+            match freed.unfinished {
+                0 => writeln!(out)?,
+                left => writeln!(out, "; {} of killed publishers", counted(left, "file"))?,
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// A version, as it was published or is asked for.
+fn answer(question: &str, store: &Store, version: &LayerVersion, as_json: bool) -> Result<ExitCode, Failure> {
+    let zip = store.zip_by_digest(version);
+    print(|out| {
+        match as_json {
+            true => writeln!(out, "{}", document(question, json::whole(version, &zip)))?,
+            false => show::version(out, version, &zip)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// A layer that a word names, and no version of it.
+fn layer_named(word: &str, here: &Place) -> Result<Reference, Failure> {
+    let reference = Reference::check(word)?;
+    match reference.version {
+        None => Ok(reference),
+        Some(_) => {
+            let message = format!("{word}: a version is named, where the layer is expected");
+            let place = reference.place.as_ref();
+            let name = place.map_or_else(|| reference.name.to_string(), |_| here.layer_arn(&reference.name));
+            Err(Failure::new(Class::Usage, message).hint(format_args!("leave the number out: {name}")))
+        }
+    }
+}
+
+/// A version that a word names.
+fn version_named(args: &StoreArgs, word: &str) -> Result<(Store, LayerVersion), Failure> {
+    let (store, here) = (args.open()?, args.place()?);
+    let reference = Reference::check(word)?;
+    match store.find(&here, &reference) {
+        Ok(version) => Ok((store, version)),
+        Err(StoreError::NotFound) => Err(unknown(&store, &here, &reference)?.of_class(Class::No)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What cannot be read is the layer's trouble, where it is no file of the store.
+fn not_readable(error: StoreError) -> Failure {
+    match &error {
+        StoreError::Io { path, source } if source.kind() == ErrorKind::NotFound => {
+            let message = format!("{}: no such file or directory", Path::display(path));
+            Failure::new(Class::Layer, message).hint("check the path behind --zip or --dir")
+        }
+        StoreError::Io { path, source } if source.kind() == ErrorKind::IsADirectory => {
+            let message = format!("{}: a directory, not a zip", Path::display(path));
+            Failure::new(Class::Layer, message).hint("--dir DIR publishes what is in a directory")
+        }
+        _ => error.into(),
+    }
+}

@@ -1,0 +1,103 @@
+//! A directory as a zip, the same for the same tree: names in the order of their bytes, one time for all, modes and links
+//! kept. Nothing of the machine, the user or the day goes in.
+
+use std::fs::{self, File};
+use std::io::{self, Seek, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, DateTime, ZipWriter};
+
+use super::StoreError;
+use super::error::at;
+use super::examine::check_size;
+
+/// Writes the zip of what is in a directory.
+pub(super) fn pack(directory: &Path, out: &mut (impl Write + Seek)) -> Result<(), StoreError> {
+    let found = list(directory)?;
+    check_size(found.iter().map(|found| found.size).fold(0, u64::saturating_add))?;
+    let mut writer = ZipWriter::new(out);
+    for found in &found {
+        write(&mut writer, found).map_err(at(&found.path))?;
+    }
+    writer.finish().map_err(io::Error::from).map_err(at(directory))?;
+    Ok(())
+}
+
+/// Something in the directory.
+struct Found {
+    path: PathBuf,
+    /// Its path from the directory; of directories with a slash behind, as zips have it.
+    name: String,
+    mode: u32,
+    size: u64,
+    kind: Kind,
+}
+
+enum Kind {
+    Directory,
+    File,
+    Symlink(String),
+}
+
+/// Everything below a directory, in the order of the names' bytes.
+fn list(top: &Path) -> Result<Vec<Found>, StoreError> {
+    let (mut all, mut waiting) = (Vec::new(), vec![(top.to_owned(), String::new())]);
+    while let Some((directory, prefix)) = waiting.pop() {
+        for entry in fs::read_dir(&directory).map_err(at(&directory))? {
+            let entry = entry.map_err(at(&directory))?;
+            let path = entry.path();
+            let refuse = |why: &str| StoreError::Unpackable {
+                path: path.clone(),
+                why: why.to_owned(),
+            };
+            let part = entry
+                .file_name()
+                .into_string()
+                .map_err(|_| refuse("its name is no UTF-8"))?;
+            let meta = entry.metadata().map_err(at(&path))?;
+            let mut found = Found {
+                name: format!("{prefix}{part}"),
+                mode: meta.mode() & 0o777,
+                size: 0,
+                kind: Kind::File,
+                path: path.clone(),
+            };
+            if meta.is_dir() {
+                found.name.push('/');
+                found.kind = Kind::Directory;
+                waiting.push((path, found.name.clone()));
+            } else if meta.is_symlink() {
+                let target = fs::read_link(&path).map_err(at(&path))?.into_os_string();
+                let target = target
+                    .into_string()
+                    .map_err(|_| refuse("its target is no UTF-8"))?;
+                found.kind = Kind::Symlink(target);
+            } else if meta.is_file() {
+                found.size = meta.len();
+            } else {
+                return Err(refuse("neither file, directory nor link: a zip cannot hold it"));
+            }
+            all.push(found);
+        }
+    }
+    all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    Ok(all)
+}
+
+fn write(writer: &mut ZipWriter<impl Write + Seek>, found: &Found) -> io::Result<()> {
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Deflated)
+        .last_modified_time(DateTime::default())
+        .unix_permissions(found.mode);
+    match &found.kind {
+        Kind::Directory => writer.add_directory(found.name.as_str(), options)?,
+        Kind::Symlink(target) => writer.add_symlink(found.name.as_str(), target.as_str(), options)?,
+        Kind::File => {
+            writer.start_file(found.name.as_str(), options)?;
+            io::copy(&mut File::open(&found.path)?, writer)?;
+        }
+    }
+    Ok(())
+}
