@@ -15,7 +15,7 @@ use clap::Args;
 use super::Verbosity;
 use super::bar::Bar;
 use super::failure::{Class, Failure};
-use super::json::json_line;
+use super::json::write_line;
 use super::layers::StackArgs;
 use super::operand::Operand;
 use super::printable::printable;
@@ -82,7 +82,7 @@ pub(super) fn run(args: &DiffArgs, verbosity: Verbosity) -> Result<ExitCode, Fai
     bar.end();
     let printed = print(|out| {
         match args {
-            DiffArgs { json: true, .. } => json_line(out, &json::answer(&sides, &diff))?,
+            DiffArgs { json: true, .. } => write_line(out, &json::answer(&sides, &diff))?,
             DiffArgs { stat: true, .. } => stat::print(out, &diff)?,
             DiffArgs { name_only: true, .. } => {
                 for change in &diff.changes {

@@ -43,7 +43,7 @@ impl StackArgs {
         paths.extend_from_slice(more);
         if paths.is_empty() {
             return Err(Failure::new(Class::Usage, "no layer is named")
-                .hint("name zips first to last (--layer ZIP; plain arguments for mount), or list them in a file (--stack FILE)"));
+                .hint("name zips with --layer ZIP, first to last, or list them in a file for --stack FILE"));
         }
         Ok(paths)
     }

@@ -93,7 +93,7 @@ fn find(view: &View, path: Option<&std::path::Path>) -> Result<(Vec<u8>, Shadows
         Err(e) => Err(refuse(Class::Usage, &e)),
         Ok(checked) => match explain::shadows_below(view.stack(), &checked) {
             Some(shadows) => Ok((checked.as_bytes().to_vec(), shadows)),
-            None => Err(refuse(Class::No, &"no layer has it")
+            None => Err(refuse(Class::No, &"no layer provides it")
                 .hint("links are not followed here; 'optfs which' shows where they lead")),
         },
     }

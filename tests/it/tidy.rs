@@ -17,7 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("stack", &["archive", "path"]),
     ("content", &["cache", "stack", "archive"]),
     ("fs", &["content", "stack", "path"]),
-    ("explain", &["content", "stack", "path"]),
+    ("explain", &["content", "stack", "archive", "path"]),
     ("guide", &["fs", "explain", "stack", "path"]),
     ("fuse", &["fs", "guide"]),
     ("extract", &["fs", "stack"]),
