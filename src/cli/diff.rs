@@ -28,7 +28,7 @@ use crate::explain::{Facts, Kind, Merged, OnDisk, Tree};
 /// Columns of paths behind which what has changed is aligned.
 const PATH_COLUMNS: usize = 44;
 
-/// Say what is different between two stacks, or a stack and a directory
+/// Show what differs between two stacks, or a stack and a directory
 ///
 /// A and B are each a stack file, a zip, zips joined by colons (a.zip:b.zip, first to last; '\:' is a colon
 /// in a name), or a directory. The files of zips are told apart by size and CRC-32, without being read;

@@ -35,6 +35,7 @@ mod torn;
 mod tree;
 mod umount;
 mod usage;
+mod verbs;
 mod which;
 
 use std::process::ExitCode;
@@ -49,8 +50,9 @@ use failure::Failure;
     name = "optfs",
     version,
     max_term_width = 100,
+    help_template = verbs::page(),
     after_help = "Layers are given as to Lambda: first to last, the last wins (the reverse of overlayfs's lowerdir).\n\n\
-    Exit status: 0 yes; 1 no (nothing found, differences); 2 wrong usage; 3 a layer cannot be used;\n\
+    Exit status: 0 yes; 1 no (not found, differs, fails); 2 wrong usage; 3 a layer cannot be used;\n\
     4 the mount point or directory cannot be used; 5 FUSE or namespaces are not available;\n\
     6 other trouble.\n\
     'run' gives the command's own status; 125 when optfs itself failed, 126 and 127 as a shell does."
@@ -86,25 +88,25 @@ enum Verb {
     Umount(umount::UmountArgs),
     Run(run::RunArgs),
     Env(run::EnvArgs),
+    Extract(extract::ExtractArgs),
     Ls(ls::LsArgs),
+    Tree(tree::TreeArgs),
     Cat(cat::CatArgs),
     Stat(stat::StatArgs),
-    Tree(tree::TreeArgs),
-    Which(which::WhichArgs),
     Explore(explore::ExploreArgs),
+    Which(which::WhichArgs),
     Shadows(shadows::ShadowsArgs),
     Resolve(resolve::ResolveArgs),
     Torn(torn::TornArgs),
-    Check(check::CheckArgs),
-    Ci(ci::CiArgs),
     Diff(diff::DiffArgs),
     Order(order::OrderArgs),
+    Check(check::CheckArgs),
+    Ci(ci::CiArgs),
     Hash(hash::HashArgs),
     Lock(lock::LockArgs),
     Doctor(doctor::DoctorArgs),
-    Completions(completions::CompletionsArgs),
-    Extract(extract::ExtractArgs),
     Bench(bench::BenchArgs),
+    Completions(completions::CompletionsArgs),
     #[command(hide = true)]
     BenchChild(bench::ChildArgs),
     #[command(hide = true)]

@@ -16,7 +16,7 @@ use super::terminal::{Out, print};
 use crate::explain::order::{Count, MOST_LAYERS, MOST_PERMUTED, Order, Pair, Permutation};
 use crate::stack::LayerIdx;
 
-/// Say which layers' order matters, and what would change if they changed places
+/// Say whose order matters, and what exchanging layers would change
 ///
 /// Kind, mode, target and content of the paths count; times do not, and nothing is read but the zips' tables
 /// of contents. 'optfs diff a.zip:b.zip b.zip:a.zip' lists all paths of one such change. Exit status 1 when

@@ -37,7 +37,7 @@ struct NotRead<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     path_hex: Option<String>,
     side: &'static str,
-    error: &'a str,
+    why: &'a str,
 }
 
 #[derive(Serialize)]
@@ -85,7 +85,7 @@ fn of_unread(unread: &Unread) -> NotRead<'_> {
         path: text(&unread.path),
         path_hex: hex(&unread.path),
         side: if unread.in_after { "after" } else { "before" },
-        error: &unread.why,
+        why: &unread.why,
     }
 }
 
