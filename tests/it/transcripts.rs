@@ -37,7 +37,7 @@ fn scene() -> TempDir {
     write("no.zip", b"no zip\n");
     write("both.stack", b"base.zip\ntop.zip\n");
     write("swapped.stack", b"top.zip\nbase.zip\n");
-    write("later.lock", b"version = 2\n");
+    write("later.lock", b"version = 2\nview = \"of another day\"\n");
     write("bad.toml", b"max-layers = 5\nefficiency = 1\n");
     place
 }

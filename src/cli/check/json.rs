@@ -1,6 +1,7 @@
 //! Findings for scripts; docs/json.md is the schema. Written one by one: there may be a hundred thousand.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use serde::Serialize;
 
@@ -18,6 +19,11 @@ pub(in crate::cli) fn answer<'a>(
 ) -> impl Serialize + 'a {
     let layers = checked.stack.layers_in_order();
     let unusable = checked.unusable.iter();
+    let broken: HashSet<_> = checked
+        .findings
+        .iter()
+        .map(|(found, _)| found.rule.code)
+        .collect();
     Answer {
         version: SCHEMA,
         question,
@@ -41,12 +47,7 @@ pub(in crate::cli) fn answer<'a>(
             })
             .collect(),
         rules: check::rules()
-            .filter(|rule| {
-                checked
-                    .findings
-                    .iter()
-                    .any(|(found, _)| found.rule.code == rule.code)
-            })
+            .filter(|rule| broken.contains(rule.code))
             .map(told)
             .collect(),
         findings: Each(|| {
