@@ -5,21 +5,23 @@
 //! downwards as "may use"; nothing points up, and `tests/it/tidy.rs` holds the arrows.
 //!
 //! ```text
-//! 5   cli                        words in, words out: arguments, printing, exit codes
-//!      | \
-//! 4½   |   bench                 extract-and-run against mount-and-run, measured; uses launch
-//!      |
-//! 4   fuse   extract   launch    the outside: the kernel · a directory on disk · a child in its own /opt
-//!      |       |
-//! 3½  guide   |                  what a mount tells of itself: attributes, .optfs, statistics
-//!      |   \  |
-//! 3   fs    \-> explain          files as plain values · provenance
-//!      | \        |
-//! 2   content --> stack          bytes, once · the one merge, made once and never changed
-//!      |   \      |
-//! 1   cache     archive <- store a weighed LRU · one zip, read by position · published layers, on disk
-//!                 |
-//! 0             path             names that passed the door
+//! 5    cli                       words in, words out: arguments, printing, progress, exit codes
+//!       |
+//! 4½    |   bench                extract-and-run against mount-and-run, measured
+//!       |     |
+//! 4     |   launch extract fuse  a child in its own /opt · a directory on disk · the kernel
+//!       |              |    |
+//! 3½    |              |  guide  what a mount tells of itself: attributes, .optfs, statistics
+//!       |              | /  |
+//! 3   explain          fs --'    questions answered as data · files as plain values
+//!       |  \_________  |
+//! 2     |           content      bytes, once
+//!       |          /   |
+//! 1½  stack ------'    |         the one merge, made once and never changed
+//!       |              |
+//! 1   archive <- store cache       one zip, read by position · published layers, on disk · a weighed LRU
+//!       |
+//! 0   path                       names that passed the door
 //! ```
 
 pub mod archive;

@@ -13,11 +13,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::json;
 
 use super::Verbosity;
 use super::bar::Bar;
 use super::failure::{Class, Failure};
+use super::json::write_line;
 use super::layers::{self, StackArgs};
 use super::terminal::{Out, print};
 use crate::archive::ArchiveError;
@@ -123,7 +123,7 @@ pub(super) fn run(args: &CheckArgs, verbosity: Verbosity) -> Result<ExitCode, Fa
     print(|out| {
         match (&args.sarif, args.json) {
             (Some(None), _) => writeln!(out, "{}", sarif::log(&checked))?,
-            (_, true) => writeln!(out, "{}", super::json::document("check", json::body(&checked)))?,
+            (_, true) => write_line(out, &json::answer("check", &checked, checked.passed(), ()))?,
             _ => report::print(&checked, args.all, out)?,
         }
         out.flush()?;
@@ -239,7 +239,7 @@ impl Checked {
 }
 
 fn catalogue(args: &CheckArgs, out: &mut Out) -> Result<ExitCode, Failure> {
-    let chosen: Vec<&Rule> = match args.explain.as_slice() {
+    let chosen: Vec<&'static Rule> = match args.explain.as_slice() {
         [] => check::rules().collect(),
         names => names
             .iter()
@@ -252,9 +252,7 @@ fn catalogue(args: &CheckArgs, out: &mut Out) -> Result<ExitCode, Failure> {
             .collect::<Result<_, _>>()?,
     };
     if args.json {
-        let rules: Vec<_> = chosen.iter().map(|rule| json::rule(rule)).collect();
-        let body = json!({ "rules": rules });
-        writeln!(out, "{}", super::json::document("check", body))?;
+        write_line(out, &json::rules(&chosen))?;
     } else if args.explain.is_empty() {
         report::list(&chosen, out)?;
     } else {

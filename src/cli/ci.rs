@@ -9,12 +9,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
 
 use super::Verbosity;
 use super::check::{self, Checked, Measure};
 use super::failure::{Class, Failure};
-use super::json::document;
+use super::json::{Wasted, write_line};
 use super::layers::StackArgs;
 use super::printable::printable;
 use super::size::{self, counted, human};
@@ -26,7 +26,7 @@ use config::Config;
 /// Where thresholds are looked for when no file is named.
 const DEFAULT_FILE: &str = ".optfs-ci.toml";
 
-/// Fail when a stack is wasteful, too large, or has findings that are denied
+/// Fail when a stack is wasteful, too large or faulty, by your limits
 ///
 /// Thresholds come from .optfs-ci.toml in the working directory, when there is one, and from flags, which
 /// count before the file. Without any only what `optfs check` denies fails: errors.
@@ -94,12 +94,15 @@ fn number(text: &str, most: f64) -> Result<f64, String> {
 }
 
 /// A threshold that was compared.
+#[derive(Serialize)]
 struct Compared {
+    #[serde(rename = "name")]
     what: &'static str,
     found: f64,
     limit: f64,
     passed: bool,
     /// Both as people read them.
+    #[serde(skip)]
     text: String,
 }
 
@@ -119,7 +122,10 @@ pub(super) fn run(args: &CiArgs, verbosity: Verbosity) -> Result<ExitCode, Failu
     let passed = compared.iter().all(|one| one.passed) && checked.passed();
     print(|out| {
         match args.json {
-            true => writeln!(out, "{}", answer(&checked, &waste, &compared))?,
+            true => {
+                let judged = judged(&waste, &compared);
+                write_line(out, &check::json::answer("ci", &checked, passed, judged))?;
+            }
             false if passed => pass(&checked, &waste, &compared, out)?,
             false => fail(&checked, &compared, out)?,
         }
@@ -130,13 +136,6 @@ pub(super) fn run(args: &CiArgs, verbosity: Verbosity) -> Result<ExitCode, Failu
             (None, false) => ExitCode::from(Class::No as u8),
         })
     })
-}
-
-fn wasted_percent(waste: &Waste) -> f64 {
-    match waste.discovered_bytes {
-        0 => 0.0,
-        all => waste.wasted_bytes as f64 * 100.0 / all as f64,
-    }
 }
 
 fn compare(waste: &Waste, thresholds: &Thresholds) -> Vec<Compared> {
@@ -162,7 +161,7 @@ fn compare(waste: &Waste, thresholds: &Thresholds) -> Vec<Compared> {
         });
     }
     if let Some(limit) = thresholds.highest_wasted_percent {
-        let found = wasted_percent(waste);
+        let found = waste.percent();
         compared.push(Compared {
             what: "highest-wasted-percent",
             found,
@@ -180,8 +179,8 @@ fn pass(checked: &Checked, waste: &Waste, compared: &[Compared], out: &mut Out) 
     let layers = counted(checked.stack.layers().len() as u64, "layer");
     write!(
         out,
-        "  {layers}; efficiency {:.4}, {} wasted; {}, none denied",
-        waste.efficiency(),
+        "  {layers}; efficiency {:.1} %, {} wasted; {}, none denied",
+        waste.efficiency() * 100.0,
         human(waste.wasted_bytes),
         counted(checked.findings.len() as u64, "finding")
     )?;
@@ -236,16 +235,18 @@ fn fail(checked: &Checked, compared: &[Compared], out: &mut Out) -> Result<(), F
     Ok(())
 }
 
-fn answer(checked: &Checked, waste: &Waste, compared: &[Compared]) -> serde_json::Value {
-    let thresholds = compared
-        .iter()
-        .map(|one| json!({ "name": one.what, "found": one.found, "limit": one.limit, "passed": one.passed }));
-    let mut body = check::json::body(checked);
-    let passed = body["passed"] == true && compared.iter().all(|one| one.passed);
-    body["passed"] = json!(passed);
-    body["efficiency"] = json!(waste.efficiency());
-    body["wasted_bytes"] = json!(waste.wasted_bytes);
-    body["wasted_percent"] = json!(wasted_percent(waste));
-    body["thresholds"] = json!(thresholds.collect::<Vec<_>>());
-    document("ci", body)
+/// What `ci` tells beside all that `check` does.
+#[derive(Serialize)]
+struct Judged<'a> {
+    efficiency: f64,
+    wasted: Wasted,
+    thresholds: &'a [Compared],
+}
+
+fn judged<'a>(waste: &Waste, compared: &'a [Compared]) -> Judged<'a> {
+    Judged {
+        efficiency: waste.efficiency(),
+        wasted: waste.into(),
+        thresholds: compared,
+    }
 }

@@ -15,7 +15,7 @@ use clap::Args;
 use super::Verbosity;
 use super::bar::Bar;
 use super::failure::{Class, Failure};
-use super::json::json_line;
+use super::json::write_line;
 use super::layers::StackArgs;
 use super::operand::Operand;
 use super::printable::printable;
@@ -28,7 +28,7 @@ use crate::explain::{Facts, Kind, Merged, OnDisk, Tree};
 /// Columns of paths behind which what has changed is aligned.
 const PATH_COLUMNS: usize = 44;
 
-/// Say what is different between two stacks, or a stack and a directory
+/// Show what differs between two stacks, or a stack and a directory
 ///
 /// A and B are each a stack file, a zip, zips joined by colons (a.zip:b.zip, first to last; '\:' is a colon
 /// in a name), or a directory. The files of zips are told apart by size and CRC-32, without being read;
@@ -82,7 +82,7 @@ pub(super) fn run(args: &DiffArgs, verbosity: Verbosity) -> Result<ExitCode, Fai
     bar.end();
     let printed = print(|out| {
         match args {
-            DiffArgs { json: true, .. } => json_line(out, &json::answer(&sides, &diff))?,
+            DiffArgs { json: true, .. } => write_line(out, &json::answer(&sides, &diff))?,
             DiffArgs { stat: true, .. } => stat::print(out, &diff)?,
             DiffArgs { name_only: true, .. } => {
                 for change in &diff.changes {

@@ -14,6 +14,7 @@ use nix::unistd::geteuid;
 use serde_json::json;
 
 use super::failure::{Class, Failure};
+use super::json::{document, write_line};
 use super::terminal::{Out, print};
 use crate::fuse::{AttachError, Transport, check_device, rings};
 use crate::launch::namespace::{Entered, enter_private};
@@ -124,14 +125,13 @@ fn print_json(
             "hint": finding.hint,
         })
     });
-    let all = json!({
+    let body = json!({
         "ok": is_well,
         "kernel": kernel,
         "transport": transport.word(),
         "checks": checks.collect::<Vec<_>>(),
     });
-    writeln!(out, "{all}")?;
-    Ok(())
+    write_line(out, &document("doctor", body))
 }
 
 fn device() -> Finding {

@@ -19,7 +19,7 @@ use crate::fs::{Fs, FsError, Options};
 /// Hardly anything is read twice: enough for what the threads are at.
 const CACHE_BYTES: u64 = 64 << 20;
 
-/// Write the merged tree into a directory, exactly what a mount shows
+/// Write the merged tree to disk, exactly what a mount shows
 ///
 /// The directory is made when missing, and must be empty otherwise. Everything belongs to who extracts.
 /// A file that cannot be served is left out and named; the others are written, and the exit status is 6.

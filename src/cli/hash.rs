@@ -26,9 +26,9 @@ use crate::stack::NodeId;
 /// Nothing is read twice: enough for what the threads are at.
 const CACHE_BYTES: u64 = 64 << 20;
 
-/// Print one SHA-256 of what a stack shows: names, kinds, modes, targets and content
+/// Print one SHA-256 of all that a stack shows
 ///
-/// Neither times nor the order or compression of the entries in the zips count. A directory has the digest of
+/// Names, kinds, modes, targets and content count; neither times nor the order or compression of the entries in the zips count. A directory has the digest of
 /// what is in it, a file that of its bytes, a symlink that of its target; docs/hash.md is the format.
 #[derive(Args)]
 pub(super) struct HashArgs {

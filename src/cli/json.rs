@@ -1,59 +1,23 @@
-//! How answers become JSON for scripts: what is the same in every verb's objects. docs/json.md is the schema.
+//! How answers become JSON for scripts: layers, nodes and sums, alike in every verb's objects. What a mount writes
+//! alike too is `explain::schema`'s. docs/json.md is the schema.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use serde::{Serialize, Serializer};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::failure::Failure;
 use super::ls::kind_word;
 use super::stack_view::View;
 use super::terminal::Out;
-use crate::explain::Tally;
+use crate::explain::{Tally, Waste};
 use crate::fs::{Attr, Kind};
 use crate::stack::LayerIdx;
 
-/// Version of the schema of docs/json.md. Fields may be added within a version; none changes its meaning.
-pub(super) const SCHEMA: u32 = 1;
-
-/// One whole answer: the fields of `body`, an object, behind the version of the schema and the question.
-pub(super) fn document(question: &str, body: Value) -> Value {
-    let mut whole = Map::new();
-    whole.insert("version".to_owned(), json!(SCHEMA));
-    whole.insert("question".to_owned(), json!(question));
-    if let Value::Object(fields) = body {
-        whole.extend(fields);
-    }
-    Value::Object(whole)
-}
-
-/// Writes an answer on a line of its own, piece by piece: it may be long.
-pub(super) fn json_line(out: &mut Out, answer: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, answer)?;
-    writeln!(out)
-}
-
-/// Sets a field to a name or path from an archive. JSON has no bytes: what is not UTF-8 shows replacement
-/// characters, and its bytes stand in hexadecimal in a field of the same name with `_hex` behind it.
-pub(super) fn put_name(object: &mut Value, field: &str, name: &[u8]) {
-    object[field] = json!(text(name));
-    if let Some(hex) = hex(name) {
-        object[format!("{field}_hex")] = json!(hex);
-    }
-}
-
-/// A name or path from an archive as text.
-pub(super) fn text(name: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(name)
-}
-
-/// The bytes of a name that is no text.
-pub(super) fn hex(name: &[u8]) -> Option<String> {
-    let is_text = std::str::from_utf8(name).is_ok();
-    (!is_text).then(|| name.iter().map(|byte| format!("{byte:02x}")).collect())
-}
+pub(super) use crate::explain::schema::{SCHEMA, document, hex, put_name, text};
 
 /// A layer as it was named, and its place in the stack, from 1 at the bottom.
 pub(super) fn layer(view: &View, layer: LayerIdx) -> Value {
@@ -74,11 +38,15 @@ pub(super) struct Layer<'a> {
 
 impl<'a> Layer<'a> {
     pub(super) fn of(view: &'a View, layer: LayerIdx) -> Layer<'a> {
-        let path = view.stack().layer(layer).path().as_os_str().as_bytes();
+        Layer::named(view.stack().layer(layer).path(), layer.index() + 1)
+    }
+
+    pub(super) fn named(path: &'a Path, position: usize) -> Layer<'a> {
+        let path = path.as_os_str().as_bytes();
         Layer {
             layer: text(path),
             layer_hex: hex(path),
-            position: layer.index() + 1,
+            position,
         }
     }
 }
@@ -152,30 +120,26 @@ pub(super) fn tally(tally: Tally) -> Value {
     json!(Sizes::from(tally))
 }
 
-/// Writes an object on a line.
+/// What paths that are there more than once cost.
+#[derive(Serialize)]
+pub(super) struct Wasted {
+    paths: u64,
+    size: u64,
+    percent: f64,
+}
+
+impl From<&Waste> for Wasted {
+    fn from(waste: &Waste) -> Wasted {
+        Wasted {
+            paths: waste.paths,
+            size: waste.wasted_bytes,
+            percent: waste.percent(),
+        }
+    }
+}
+
+/// Writes an object on a line of its own, piece by piece: it may be long.
 pub(super) fn write_line(out: &mut Out, object: &impl Serialize) -> Result<(), Failure> {
     serde_json::to_writer(&mut *out, object).map_err(io::Error::from)?;
     Ok(writeln!(out)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytes_that_are_no_text_are_kept_beside_it() {
-        let mut object = json!({});
-        put_name(&mut object, "path", b"caf\xe9");
-        put_name(&mut object, "target", b"plain");
-        assert_eq!(
-            object,
-            json!({ "path": "caf\u{fffd}", "path_hex": "636166e9", "target": "plain" })
-        );
-    }
-
-    #[test]
-    fn an_answer_says_which_schema_it_follows() {
-        let answer = document("which", json!({ "path": "a" }));
-        assert_eq!(answer, json!({ "version": 1, "question": "which", "path": "a" }));
-    }
 }

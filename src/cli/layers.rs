@@ -49,7 +49,7 @@ impl StackArgs {
         }
         if paths.is_empty() {
             return Err(Failure::new(Class::Usage, "no layer is named")
-                .hint("name zips first to last (--layer ZIP; plain arguments for mount), or list them in a file (--stack FILE)"));
+                .hint("name zips with --layer ZIP, first to last, or list them in a file for --stack FILE"));
         }
         Ok(paths)
     }

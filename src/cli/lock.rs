@@ -23,7 +23,7 @@ use crate::explain::digest::Digests;
 use crate::explain::lock::{self, Depth, Lock, Pin};
 use file::FileError;
 
-/// Write down what a stack is made of and shows, or check that it is still so
+/// Write down what a stack is made of, or check that it is still so
 ///
 /// The file holds the digest of each layer's zip and of what the stack shows, and those of its directories
 /// down to some level, by which --check tells where something has changed; docs/lock.md is the format. Exit

@@ -40,6 +40,7 @@ mod torn;
 mod tree;
 mod umount;
 mod usage;
+mod verbs;
 mod which;
 mod whole_file;
 
@@ -55,8 +56,9 @@ use failure::Failure;
     name = "optfs",
     version,
     max_term_width = 100,
+    help_template = verbs::page(),
     after_help = "Layers are given as to Lambda: first to last, the last wins (the reverse of overlayfs's lowerdir).\n\n\
-    Exit status: 0 yes; 1 no (nothing found, differences); 2 wrong usage; 3 a layer cannot be used;\n\
+    Exit status: 0 yes; 1 no (not found, differs, fails); 2 wrong usage; 3 a layer cannot be used;\n\
     4 the mount point or directory cannot be used; 5 FUSE or namespaces are not available;\n\
     6 other trouble.\n\
     'run' gives the command's own status; 125 when optfs itself failed, 126 and 127 as a shell does."
@@ -92,27 +94,27 @@ enum Verb {
     Umount(umount::UmountArgs),
     Run(run::RunArgs),
     Env(run::EnvArgs),
+    Extract(extract::ExtractArgs),
     Ls(ls::LsArgs),
+    Tree(tree::TreeArgs),
     Cat(cat::CatArgs),
     Stat(stat::StatArgs),
-    Tree(tree::TreeArgs),
-    Which(which::WhichArgs),
     Explore(explore::ExploreArgs),
+    Which(which::WhichArgs),
     Shadows(shadows::ShadowsArgs),
     Resolve(resolve::ResolveArgs),
     Torn(torn::TornArgs),
     Report(report::ReportArgs),
-    Check(check::CheckArgs),
-    Ci(ci::CiArgs),
     Diff(diff::DiffArgs),
     Order(order::OrderArgs),
+    Check(check::CheckArgs),
+    Ci(ci::CiArgs),
     Hash(hash::HashArgs),
     Lock(lock::LockArgs),
     Layer(layer::LayerArgs),
     Doctor(doctor::DoctorArgs),
-    Completions(completions::CompletionsArgs),
-    Extract(extract::ExtractArgs),
     Bench(bench::BenchArgs),
+    Completions(completions::CompletionsArgs),
     #[command(hide = true)]
     BenchChild(bench::ChildArgs),
     #[command(hide = true)]

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::failure::{Class, Failure};
-use super::json::{document, json_line, layer, put_name};
+use super::json::{document, layer, put_name, write_line};
 use super::layers::StackArgs;
 use super::printable::printable;
 use super::size::counted;
@@ -16,7 +16,7 @@ use super::terminal::{Out, print};
 use crate::explain::order::{Count, MOST_LAYERS, MOST_PERMUTED, Order, Pair, Permutation};
 use crate::stack::LayerIdx;
 
-/// Say which layers' order matters, and what would change if they changed places
+/// Say whose order matters, and what exchanging layers would change
 ///
 /// Kind, mode, target and content of the paths count; times do not, and nothing is read but the zips' tables
 /// of contents. 'optfs diff a.zip:b.zip b.zip:a.zip' lists all paths of one such change. Exit status 1 when
@@ -54,7 +54,7 @@ pub(super) fn run(args: &OrderArgs) -> Result<ExitCode, Failure> {
     };
     print(|out| {
         match args.json {
-            true => json_line(out, &answer.object())?,
+            true => write_line(out, &answer.object())?,
             false => answer.print(out)?,
         }
         Ok(match answer.pairs.iter().any(|pair| pair.disputed > 0) {
@@ -76,8 +76,10 @@ impl Answer<'_> {
         for (layer, _) in self.view.stack().layers_in_order() {
             writeln!(out, "{:>3}  {}", place(layer), self.view.layer_name(layer))?;
         }
-        writeln!(out)?;
         let told: Vec<_> = self.pairs.iter().filter(|pair| pair.disputed > 0).collect();
+        if !self.pairs.is_empty() {
+            writeln!(out)?;
+        }
         if !told.is_empty() {
             out.bold("if two change places")?;
             writeln!(out)?;

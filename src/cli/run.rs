@@ -102,7 +102,7 @@ pub(super) struct ChildArgs {
     command: Vec<OsString>,
 }
 
-/// Print the search paths of a Lambda runtime as a shell's export lines
+/// Print the search paths of a Lambda runtime, for a shell
 ///
 /// For a stack that 'optfs mount' mounts: eval "$(optfs env --runtime python3.12 --at DIR)"
 #[derive(Args)]

@@ -13,11 +13,11 @@ use super::json;
 use super::layers::StackArgs;
 use super::ls::kind_word;
 use super::size::{counted, human};
-use super::stack_view::{View, below_home};
+use super::stack_view::{View, checked_path};
 use super::terminal::{Out, print};
 use super::which::kind_of;
 use crate::explain::{self, Compared, Conflict, Pair, Replaced, Row, Shadows, Tally};
-use crate::path::{NameError, RelPath};
+use crate::path::RelPath;
 use crate::stack::NodeId;
 
 /// Rows of a table: what is left is summed up in one more.
@@ -86,16 +86,17 @@ fn find(view: &View, path: Option<&std::path::Path>) -> Result<(Vec<u8>, Shadows
     let Some(path) = path else {
         return Ok((Vec::new(), explain::shadows(view.stack())));
     };
-    let refuse =
-        |class, why: &dyn std::fmt::Display| Failure::new(class, format_args!("{}: {why}", path.display()));
-    match RelPath::check(&below_home(path)) {
-        Err(NameError::Empty) => Ok((Vec::new(), explain::shadows(view.stack()))),
-        Err(e) => Err(refuse(Class::Usage, &e)),
-        Ok(checked) => match explain::shadows_below(view.stack(), &checked) {
-            Some(shadows) => Ok((checked.as_bytes().to_vec(), shadows)),
-            None => Err(refuse(Class::No, &"no layer has it")
-                .hint("links are not followed here; 'optfs which' shows where they lead")),
-        },
+    let below = checked_path(path)?;
+    let Ok(checked) = RelPath::check(&below) else {
+        return Ok((below, explain::shadows(view.stack())));
+    };
+    match explain::shadows_below(view.stack(), &checked) {
+        Some(shadows) => Ok((below, shadows)),
+        None => {
+            let message = format!("{}: no layer provides it", path.display());
+            Err(Failure::new(Class::No, message)
+                .hint("links are not followed here; 'optfs which' shows where they lead"))
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use super::failure::{Class, Failure};
 use super::layers::StackArgs;
 use super::printable::printable;
 use crate::fs::{Attr, Fs, Ino, Options, WalkError};
+use crate::path::{NameError, RelPath};
 use crate::stack::{LayerIdx, Stack};
 use crate::store::date::civil;
 
@@ -86,6 +87,18 @@ impl View {
 pub(super) fn below_home(path: &Path) -> Vec<u8> {
     let below = path.strip_prefix("/opt").unwrap_or(path);
     below.as_os_str().as_encoded_bytes().to_vec()
+}
+
+/// A path of the tree as it was typed, its parts checked; empty for the root.
+pub(super) fn checked_path(path: &Path) -> Result<Vec<u8>, Failure> {
+    match RelPath::check(&below_home(path)) {
+        Ok(checked) => Ok(checked.as_bytes().to_vec()),
+        Err(NameError::Empty) => Ok(Vec::new()),
+        Err(error) => Err(
+            Failure::new(Class::Usage, format_args!("{}: {error}", path.display()))
+                .hint("name a path as it stands in the tree, with or without /opt in front"),
+        ),
+    }
 }
 
 /// No path means the root.

@@ -19,7 +19,7 @@ use super::terminal::{Out, each, print};
 use crate::fs::Kind;
 use crate::stack::{Body, EntryRef};
 
-/// Show all that is known of a path, or the numbers of the whole stack
+/// Show all that is known of a path, or the whole stack's numbers
 #[derive(Args)]
 pub(super) struct StatArgs {
     #[command(flatten)]

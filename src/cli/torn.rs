@@ -12,11 +12,10 @@ use super::json;
 use super::layers::StackArgs;
 use super::printable::printable;
 use super::size::counted;
-use super::stack_view::{View, below_home};
+use super::stack_view::{View, checked_path};
 use super::terminal::{Out, print};
 use crate::explain::Opt;
 use crate::explain::torn::{Disagreement, Ecosystem, Findings, How, Installed, Nature, Torn, torn};
-use crate::path::{NameError, RelPath};
 use crate::stack::LayerIdx;
 
 /// Files of one sort that are named without --all.
@@ -47,21 +46,13 @@ pub(super) struct TornArgs {
 
 pub(super) fn run(args: &TornArgs) -> Result<ExitCode, Failure> {
     let view = View::open(&args.stack)?;
-    let typed = args.path.as_deref().map(below_home).unwrap_or_default();
-    let below = match RelPath::check(&typed) {
-        Ok(path) => path.as_bytes().to_vec(),
-        Err(NameError::Empty) => Vec::new(),
-        Err(error) => {
-            let message = format!("{}: {error}", printable(&typed));
-            return Err(Failure::new(Class::Usage, message));
-        }
-    };
+    let below = args.path.as_deref().map_or(Ok(Vec::new()), checked_path)?;
     if view
         .stack()
         .find(below.split(|&b| b == b'/').filter(|part| !part.is_empty()))
         .is_none()
     {
-        let message = format!("{}: no such file or directory", printable(&below));
+        let message = format!("{}: no layer provides it", printable(&below));
         return Err(Failure::new(Class::No, message));
     }
     let tree = Opt::new(view.stack(), view.fs.content());

@@ -8,7 +8,7 @@ use clap::Args;
 use super::failure::{Class, Failure};
 use crate::fuse::{Mount, mounts, unmount};
 
-/// Take mounts of optfs away
+/// Take mounts of optfs away; also called unmount
 #[derive(Args)]
 pub(super) struct UmountArgs {
     /// Where optfs is mounted (can be repeated)

@@ -13,7 +13,7 @@ use super::layers::StackArgs;
 use super::ls::kind_word;
 use super::printable::printable;
 use super::size::{counted, human};
-use super::stack_view::{View, below_home, time_text};
+use super::stack_view::{View, checked_path, time_text};
 use super::terminal::{Out, each, print};
 use crate::explain::{self, Chain, Contribution, Hidden, Likeness, Reason, Seen, Which};
 use crate::fs::{FsError, Kind};
@@ -40,17 +40,7 @@ pub(super) fn run(args: &WhichArgs) -> Result<ExitCode, Failure> {
     let view = View::open(&args.stack)?;
     print(|out| {
         each(out, &args.paths, |out, path| {
-            let asked = match RelPath::check(&below_home(path)) {
-                Ok(checked) => checked.as_bytes().to_vec(),
-                Err(NameError::Empty) => Vec::new(),
-                Err(e) => {
-                    return Err(Failure::new(
-                        Class::Usage,
-                        format_args!("{}: {e}", path.display()),
-                    ));
-                }
-            };
-            let answer = Answer::find(&view, asked);
+            let answer = Answer::find(&view, checked_path(path)?);
             match args.json {
                 true => writeln!(out, "{}", answer.object())?,
                 false => answer.print(out)?,

@@ -9,6 +9,7 @@ mod decoder;
 mod given;
 mod index;
 mod large;
+mod link;
 mod piece;
 mod places;
 
@@ -29,6 +30,8 @@ use given::Given;
 use index::Index;
 use large::{BLOCK_BYTES, Large};
 use piece::{Buffers, Piece};
+
+pub use link::{LinkError, MAX_TARGET_BYTES};
 
 /// Entries up to this size, declared and compressed, are inflated whole and verified before a byte of
 /// them is served.
@@ -175,7 +178,7 @@ impl Content {
         self.inner.cache.holds(&key)
     }
 
-    /// The whole of an entry that is at most `limit_bytes` long, for targets of links.
+    /// The whole of an entry that is at most `limit_bytes` long.
     pub fn read_small(&self, entry: EntryRef, limit_bytes: u64) -> Result<Option<Vec<u8>>, Arc<EntryError>> {
         let stack = &self.inner.stack;
         let declared = stack.entry(entry);

@@ -10,9 +10,9 @@ use std::str::FromStr;
 use sha2::{Digest as _, Sha256};
 
 use super::crew::{Progress, on_all_cores};
-use super::target::target;
+use crate::archive::EntryKind;
 use crate::content::{Content, MAX_READ_BYTES};
-use crate::stack::{Body, EntryKind, EntryRef, NodeId, Stack};
+use crate::stack::{Body, EntryRef, NodeId, Stack};
 
 /// What a directory's bytes begin with, so that no file is taken for a directory, and no other format for this.
 const DIRECTORY_HEAD: &[u8] = b"optfs tree 1\n";
@@ -84,7 +84,10 @@ pub fn digests(content: &Content, stack: &Stack, tops: &[NodeId], progress: &dyn
     let read = on_all_cores(leaves.nodes.len(), leaves.large, |i| {
         let (node, entry) = leaves.nodes[i];
         match stack.body(node) {
-            Body::Symlink(_) => target(content, entry).map(|target| sha256(&target)),
+            Body::Symlink(_) => match content.link_target(entry) {
+                Ok(target) => Ok(sha256(&target)),
+                Err(error) => Err(error.to_string()),
+            },
             Body::File(_) | Body::Directory(_) => file(content, stack, entry, progress),
         }
     });

@@ -1,6 +1,7 @@
 //! How two entries compare, told from their records alone: nothing is read.
 
-use crate::stack::{EntryKind, EntryRef, Stack};
+use crate::archive::EntryKind;
+use crate::stack::{EntryRef, Stack};
 
 /// How the content of two entries compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -9,7 +9,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::crew::{Progress, on_all_cores};
 use super::digest::{Digest, Digests, Record, directory};
-use crate::stack::{EntryKind, LayerIdx, NodeId, Stack};
+use crate::archive::EntryKind;
+use crate::stack::{LayerIdx, NodeId, Stack};
 
 const PIECE_BYTES: usize = 256 << 10;
 

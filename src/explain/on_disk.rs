@@ -13,7 +13,8 @@ use nix::fcntl::OFlag;
 
 use super::crew::on_all_cores;
 use super::tree::{Facts, Kind, Tree};
-use crate::stack::{LayerIdx, Mtime};
+use crate::archive::Mtime;
+use crate::stack::LayerIdx;
 
 const PIECE_BYTES: usize = 256 << 10;
 

@@ -7,11 +7,6 @@ use sha2::{Digest, Sha256};
 use crate::content::{Content, MAX_READ_BYTES};
 use crate::stack::{Body, EntryRef, NodeId, Stack};
 
-/// Links that are followed on one walk before it counts as a loop (path_resolution(7)).
-const MAX_LINKS: usize = 40;
-/// The longest target that a link may have, in bytes.
-const MAX_TARGET_BYTES: u64 = 4095;
-
 /// A stack and its bytes, for questions that have to look into files.
 #[derive(Clone, Copy)]
 pub struct Opt<'a> {
@@ -43,34 +38,12 @@ impl<'a> Opt<'a> {
 
     /// What a path from the root leads to, links followed. Nothing where a link leads out of `/opt`.
     pub(super) fn at(&self, path: &[u8]) -> Option<NodeId> {
-        let mut left = parts_reversed(path);
-        let (mut at, mut links) = (NodeId::ROOT, 0);
-        while let Some(part) = left.pop() {
-            if part == b".." {
-                at = self.stack.parent(at);
-                continue;
-            }
-            let next = self.stack.child(at, &part)?;
-            let Body::Symlink(entry) = self.stack.body(next) else {
-                at = next;
-                continue;
-            };
-            links += 1;
-            if links > MAX_LINKS {
-                return None;
-            }
-            let target = self.content.read_small(entry, MAX_TARGET_BYTES).ok()??;
-            let relative = match target.strip_prefix(b"/opt") {
-                Some(below) if below.is_empty() || below.starts_with(b"/") => {
-                    at = NodeId::ROOT;
-                    below
-                }
-                _ if target.is_empty() || target.starts_with(b"/") => return None,
-                _ => &target,
-            };
-            left.extend(parts_reversed(relative));
-        }
-        Some(at)
+        // What is no link gets no target asked.
+        let target = |link| match self.stack.body(link) {
+            Body::Symlink(entry) => self.content.link_target(entry).map_err(drop),
+            Body::File(_) | Body::Directory(_) => Err(()),
+        };
+        self.stack.follow(path, true, target, |_, _| {}).ok()
     }
 
     /// The file that a path leads to, links followed.
@@ -155,14 +128,6 @@ pub(super) fn folded(directory: &[u8], path: &[u8]) -> Option<Vec<u8>> {
         }
     }
     Some(parts.join(&b'/'))
-}
-
-fn parts_reversed(path: &[u8]) -> Vec<Vec<u8>> {
-    path.split(|&b| b == b'/')
-        .filter(|part| !part.is_empty() && *part != b".")
-        .rev()
-        .map(<[u8]>::to_vec)
-        .collect()
 }
 
 #[cfg(test)]

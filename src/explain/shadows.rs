@@ -5,8 +5,9 @@ use std::ops::AddAssign;
 
 use super::likeness::{Likeness, likeness};
 use super::tally::Tally;
+use crate::archive::EntryKind;
 use crate::path::RelPath;
-use crate::stack::{Body, EntryKind, EntryRef, LayerIdx, NodeId, Shadowed, Stack};
+use crate::stack::{Body, EntryRef, LayerIdx, NodeId, Shadowed, Stack};
 
 /// All hidden entries, each of them once. A directory's own entry below another one's is not hidden: both
 /// directories are merged.

@@ -3,7 +3,8 @@
 use std::iter::Sum;
 use std::ops::AddAssign;
 
-use crate::stack::{EntryKind, EntryRef, Stack};
+use crate::archive::EntryKind;
+use crate::stack::{EntryRef, Stack};
 
 /// A number of entries and their declared sizes. Sizes are claims, and may be too large to add up: sums end
 /// at the largest number there is.

@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use super::digest::kind_and_mode;
-use super::target::target;
+use crate::archive::{EntryKind, Mtime};
 use crate::content::Content;
-use crate::stack::{Body, EntryKind, LayerIdx, Mtime, NodeId, Stack};
+use crate::stack::{Body, LayerIdx, NodeId, Stack};
 
 /// What stands at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -120,7 +120,7 @@ impl Tree for Merged<'_> {
 
     fn target(&self, at: usize) -> Result<Vec<u8>, String> {
         match self.0.body(self.node(at)) {
-            Body::Symlink(entry) => target(self.1, entry),
+            Body::Symlink(entry) => self.1.link_target(entry).map_err(|error| error.to_string()),
             Body::File(_) | Body::Directory(_) => Err("not a symlink".to_owned()),
         }
     }

@@ -8,8 +8,9 @@
 
 use std::collections::HashMap;
 
+use crate::archive::EntryKind;
 use crate::path::RelPath;
-use crate::stack::{Body, EntryKind, EntryRef, NodeId, Stack};
+use crate::stack::{Body, EntryRef, NodeId, Stack};
 
 /// What the layers have more than once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,14 @@ impl Waste {
         match self.discovered_bytes {
             0 => 1.0,
             all => self.smallest_bytes as f64 / all as f64,
+        }
+    }
+
+    /// The wasted bytes' share of all, in percent.
+    pub fn percent(&self) -> f64 {
+        match self.discovered_bytes {
+            0 => 0.0,
+            all => self.wasted_bytes as f64 * 100.0 / all as f64,
         }
     }
 }

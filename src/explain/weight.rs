@@ -2,7 +2,8 @@
 
 use super::spread::{Row, spread};
 use super::tally::Tally;
-use crate::stack::{Body, EntryKind, LayerIdx, NodeId, Stack};
+use crate::archive::EntryKind;
+use crate::stack::{Body, LayerIdx, NodeId, Stack};
 
 /// Layers that a function may have.
 pub const LAYERS_LIMIT: u64 = 5;

@@ -1,8 +1,9 @@
 //! Which layer provides a path and why, what it hides, and what each layer has in a directory.
 
 use super::tally::Tally;
+use crate::archive::EntryKind;
 use crate::path::RelPath;
-use crate::stack::{Body, EntryKind, EntryRef, LayerIdx, NodeId, Shadowed, Stack};
+use crate::stack::{Body, EntryRef, LayerIdx, NodeId, Shadowed, Stack};
 
 /// What is known of one path.
 #[derive(Debug, Default)]

@@ -16,12 +16,9 @@ use crate::content::{Content, Keeping};
 use crate::stack::{Body, EntryRef, NodeId, Stack};
 use walkers::Walkers;
 
-pub use crate::content::MAX_READ_BYTES;
+pub use crate::content::{MAX_READ_BYTES, MAX_TARGET_BYTES};
 pub use crate::stack::Mtime;
 pub use walk::WalkError;
-
-/// The longest target that a symlink may have, in bytes: `PATH_MAX` less the NUL.
-pub const MAX_TARGET_BYTES: u64 = 4095;
 
 /// What directories report as their size: a block, as ext4 does.
 const DIRECTORY_BYTES: u64 = 4096;
@@ -241,14 +238,8 @@ impl Fs {
         let Body::Symlink(entry) = self.stack.body(self.node(ino)?) else {
             return Err(FsError::NotALink);
         };
-        let refuse = |why: &str| self.damaged(entry, why);
-        let target = self.content.read_small(entry, MAX_TARGET_BYTES);
-        match target.map_err(|e| self.damaged(entry, &e.to_string()))? {
-            None => Err(refuse("the link's target is longer than 4095 bytes")),
-            Some(target) if target.is_empty() => Err(refuse("the link's target is empty")),
-            Some(target) if target.contains(&0) => Err(refuse("the link's target contains a NUL byte")),
-            Some(target) => Ok(target),
-        }
+        let target = self.content.link_target(entry);
+        target.map_err(|error| self.damaged(entry, &error.to_string()))
     }
 
     /// The names in a directory from `offset` on: 0, or the `next_offset` of any name. `.` and `..`

@@ -11,9 +11,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::Guide;
 use super::number::{Fixed, Place, Tree, TreeOf};
 use super::snapshots::Snapshot;
+use crate::explain::{Shadows, shadows};
 use crate::fs::{Attr, DirEntry, Fs, FsError, Ino, Kind, Mtime, ROOT};
 use crate::path::MAX_PART_BYTES;
-use crate::stack::{Body, EntryId, EntryKind, EntryRef, LayerIdx, Stack};
+use crate::stack::{EntryId, LayerIdx, Stack};
 
 /// What lies in `.optfs`, sorted.
 const TOP: [(&[u8], Fixed); 6] = [
@@ -313,37 +314,16 @@ fn time_of(time: SystemTime) -> Mtime {
 
 /// The entries of a layer that are not seen, in the order of its central directory.
 fn shadowed_entries(stack: &Stack, layer: LayerIdx) -> Vec<EntryId> {
-    let hidden = hidden_entries(stack).filter(|hidden| hidden.entry.layer == layer);
-    let mut entries: Vec<_> = hidden.map(|hidden| hidden.entry.entry).collect();
+    let Shadows { pairs, conflicts } = shadows(stack);
+    let replaced = pairs.iter().flat_map(|pair| &pair.replaced).map(|one| one.entry);
+    let lost = conflicts.iter().flat_map(|conflict| &conflict.lost);
+    let all = replaced.chain(lost.map(|lost| lost.entry));
+    let mut entries: Vec<_> = all
+        .filter(|entry| entry.layer == layer)
+        .map(|entry| entry.entry)
+        .collect();
     entries.sort_unstable();
     entries
-}
-
-/// An entry that is not seen.
-pub(super) struct HiddenEntry {
-    pub(super) entry: EntryRef,
-    /// The layer that hid it.
-    pub(super) by: LayerIdx,
-    /// What stands where it fell, if that has an entry.
-    pub(super) seen: Option<EntryRef>,
-}
-
-/// All entries that are not seen. A directory's own entry below another one's is none: the two are merged.
-pub(super) fn hidden_entries(stack: &Stack) -> impl Iterator<Item = HiddenEntry> {
-    stack.nodes().flat_map(move |node| {
-        let seen = match stack.body(node) {
-            Body::Directory(entry) => entry,
-            Body::File(entry) | Body::Symlink(entry) => Some(entry),
-        };
-        let is_directory = stack.is_directory(node);
-        let all = stack.shadowed(node).iter();
-        let hidden = all.filter(move |s| !is_directory || stack.entry(s.entry).kind != EntryKind::Directory);
-        hidden.map(move |s| HiddenEntry {
-            entry: s.entry,
-            by: s.by,
-            seen,
-        })
-    })
 }
 
 #[cfg(test)]

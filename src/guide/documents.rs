@@ -1,18 +1,15 @@
 //! The texts in `.optfs`: what stands in each.
 
-use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 
 use serde_json::{Map, Value, json};
 
 use super::Guide;
-use super::directory::{Layer, hidden_entries};
+use super::directory::Layer;
 use super::number::Fixed;
-use crate::explain::{Likeness, likeness};
+use crate::explain::schema::{document, put_name};
+use crate::explain::shadows;
 use crate::stack::LayerIdx;
-
-/// Version of the schema of docs/json.md.
-const SCHEMA: u32 = 1;
 
 impl Guide {
     /// A text that never changes, made when it is first wanted; of anything else, nothing.
@@ -51,9 +48,7 @@ impl Guide {
             requests.insert(name.to_owned(), times);
         }
         let cache = self.fs.content().cache_stats();
-        json!({
-            "version": SCHEMA,
-            "question": "stats",
+        let body = json!({
             "optfs": env!("CARGO_PKG_VERSION"),
             "pid": std::process::id(),
             "uptime_seconds": self.statistics.age().as_secs_f64(),
@@ -68,7 +63,8 @@ impl Guide {
             },
             "served_bytes": self.served_bytes(),
             "failed_entries": self.failures.count(),
-        })
+        });
+        document("stats", body)
     }
 
     fn stack_json(&self) -> Value {
@@ -78,40 +74,42 @@ impl Guide {
             let mut object = json!({
                 "position": layer.index.index() + 1,
                 "entries": archive.len(),
-                "bytes": archive.opened().size,
+                "zipped_size": archive.opened().size,
                 "left_out": archive.rejected().len(),
             });
             put_name(&mut object, "layer", layer.path.as_os_str().as_bytes());
             put_name(&mut object, "name", &layer.name);
             object
         });
-        json!({
-            "version": SCHEMA,
-            "question": "stack",
-            "layers": layers.collect::<Vec<_>>(),
-            "nodes": stack.node_count(),
-        })
+        let layers: Vec<_> = layers.collect();
+        document("stack", json!({ "layers": layers, "nodes": stack.node_count() }))
     }
 
-    /// Entries that are not seen although they differ from what is.
+    /// Entries that are not seen although they differ from what is, in the order of the tree.
     fn conflicts(&self) -> Vec<u8> {
         let stack = self.fs.stack();
+        let shadows = shadows(stack);
+        let replaced = shadows.pairs.iter().flat_map(|pair| &pair.replaced);
+        let differing = replaced
+            .filter(|one| !one.is_identical)
+            .map(|one| (one.node, one.entry, one.by, "other content"));
+        let lost = shadows.conflicts.iter().flat_map(|conflict| {
+            let path = stack.path(conflict.node);
+            conflict.lost.iter().map(move |lost| {
+                let how = match stack.entry(lost.entry).path == path {
+                    true => "other kind",
+                    false => "below what is no directory now",
+                };
+                (conflict.node, lost.entry, lost.by, how)
+            })
+        });
+        let mut all: Vec<_> = differing.chain(lost).collect();
+        all.sort_unstable();
         let mut text =
             b"# What a later layer hides, and is not the same: path, hidden in, hidden by, how\n".to_vec();
-        for hidden in hidden_entries(stack) {
-            let path = stack.entry(hidden.entry).path;
-            let how = match hidden.seen {
-                Some(seen) if stack.entry(seen).path == path => match likeness(stack, hidden.entry, seen) {
-                    Likeness::Same => continue,
-                    Likeness::Differs => "other content",
-                    Likeness::OtherKind => "other kind",
-                },
-                // A directory without an entry of its own.
-                None => "other kind",
-                Some(_) => "below what is no directory now",
-            };
-            text.extend(on_one_line(path));
-            for layer in [hidden.entry.layer, hidden.by] {
+        for (_, entry, by, how) in all {
+            text.extend(on_one_line(stack.entry(entry).path));
+            for layer in [entry.layer, by] {
                 text.push(b'\t');
                 text.extend(
                     self.layer_named(layer)
@@ -133,19 +131,6 @@ impl Guide {
 fn text_of(value: &Value) -> Vec<u8> {
     // For people who look at it with cat.
     format!("{value:#}\n").into_bytes()
-}
-
-/// Sets a field to a name that may be no UTF-8, as docs/json.md says.
-fn put_name(object: &mut Value, field: &str, name: &[u8]) {
-    object[field] = json!(String::from_utf8_lossy(name));
-    if std::str::from_utf8(name).is_err() {
-        let mut hex = String::new();
-        for byte in name {
-            // A string takes whatever is written to it.
-            let _ = write!(hex, "{byte:02x}");
-        }
-        object[format!("{field}_hex")] = json!(hex);
-    }
 }
 
 /// A name in a list of lines: what would break a line, or command a terminal, is escaped.

@@ -17,9 +17,7 @@ use thiserror::Error;
 
 use node::{Directory, Node, entry_at};
 
-pub use crate::archive::{
-    Archive, ArchiveError, Entry, EntryError, EntryId, EntryKind, Listed, Local, Method, Mtime, Survey,
-};
+pub use crate::archive::{Archive, Entry, EntryId, EntryKind, Method, Mtime};
 pub use follow::Stop;
 
 /// A layer's place in the stack: 0 is the bottom, the highest wins.

@@ -44,7 +44,7 @@ fn without_thresholds_a_stack_without_errors_passes() {
     assert_eq!((answer.code, answer.stderr.as_str()), (Some(0), ""));
     assert_eq!(
         answer.stdout,
-        "passed  2 layers; efficiency 0.9000, 200 B wasted; 1 finding, none denied\n"
+        "passed  2 layers; efficiency 90.0 %, 200 B wasted; 1 finding, none denied\n"
     );
 }
 
@@ -171,7 +171,7 @@ fn json_has_the_thresholds_and_the_findings() {
         (&"ci".into(), &false.into())
     );
     assert_eq!(
-        (&object["efficiency"], &object["wasted_bytes"]),
+        (&object["efficiency"], &object["wasted"]["size"]),
         (&0.9.into(), &200.into())
     );
     let passed: Vec<_> = object["thresholds"]

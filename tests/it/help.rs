@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::support::command::{answer, optfs, output};
 
 /// The verbs that a user may type.
-const VERBS: [&str; 24] = [
+const VERBS: [&str; 25] = [
     "bench",
     "extract",
     "mount",

@@ -53,6 +53,7 @@ mod shadowed;
 mod shadows;
 mod tidy;
 mod torn;
+mod transcripts;
 mod transports;
 mod weight;
 mod which;

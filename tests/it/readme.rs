@@ -11,7 +11,7 @@ use crate::real_layers::layers;
 
 #[test]
 fn the_examples_of_the_readme_say_what_they_say() {
-    assert_says_what_it_says(include_str!("../../README.md"), 5);
+    assert_says_what_it_says(include_str!("../../README.md"), 6);
 }
 
 #[test]

@@ -180,7 +180,7 @@ fn shadows_of_a_path_that_no_layer_has_is_a_no() {
     let asked = scene.ask(&["shadows", "nope"]);
     assert_eq!((asked.code, asked.stdout.as_str()), (Some(1), ""));
     assert!(
-        asked.stderr.starts_with("optfs: nope: no layer has it\n"),
+        asked.stderr.starts_with("optfs: nope: no layer provides it\n"),
         "{asked:?}"
     );
     assert_eq!(scene.ask(&["shadows", "../x"]).code, Some(2));

@@ -18,7 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["archive"]),
     ("content", &["cache", "stack", "archive"]),
     ("fs", &["content", "stack", "path"]),
-    ("explain", &["content", "stack", "path"]),
+    ("explain", &["content", "stack", "archive", "path"]),
     ("guide", &["fs", "explain", "stack", "path"]),
     ("fuse", &["fs", "guide"]),
     ("extract", &["fs", "stack"]),

@@ -301,7 +301,7 @@ fn only_what_has_to_do_with_a_path_is_told() {
     let missing = ask(two(), &["nowhere"]);
     assert_eq!(
         (missing.code, missing.stderr.as_str()),
-        (Some(1), "optfs: nowhere: no such file or directory\n")
+        (Some(1), "optfs: nowhere: no layer provides it\n")
     );
     let said = ask(two(), &["nodejs/node_modules/x"]).stdout;
     let expected = "\

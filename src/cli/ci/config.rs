@@ -47,8 +47,12 @@ impl Config {
                 return Ok(Config::default());
             }
             Err(error) => {
+                let why = match error.kind() {
+                    ErrorKind::NotFound => "no such file".to_owned(),
+                    _ => error.to_string(),
+                };
                 return Err(
-                    Failure::new(Class::Usage, format_args!("{}: {error}", path.display()))
+                    Failure::new(Class::Usage, format_args!("{}: {why}", path.display()))
                         .hint("name a text file of thresholds with --config"),
                 );
             }

@@ -10,7 +10,6 @@ use crate::cli::printable::printable;
 use crate::cli::size::{counted, human, short};
 use crate::cli::stack_view::{View, time_text};
 use crate::explain;
-use crate::fs::MAX_TARGET_BYTES;
 use crate::path::RelPath;
 use crate::stack::{Body, EntryRef, LayerIdx, NodeId};
 
@@ -123,9 +122,8 @@ fn file(view: &View, entry: EntryRef) -> Vec<Line> {
 
 fn symlink(view: &View, entry: EntryRef) -> Vec<Line> {
     let e = view.stack().entry(entry);
-    let target = match view.fs.content().read_small(entry, MAX_TARGET_BYTES) {
-        Ok(Some(target)) => line(Tone::Plain, format!("→ {}", printable(&target))),
-        Ok(None) => line(Tone::Warn, "its target is too long"),
+    let target = match view.fs.content().link_target(entry) {
+        Ok(target) => line(Tone::Plain, format!("→ {}", printable(&target))),
         Err(error) => {
             let why = error.to_string();
             line(

@@ -21,7 +21,6 @@ use super::theme::sign;
 use super::tree::{Only, Row, Tree};
 use crate::cli::printable::printable;
 use crate::cli::size::{counted, human, short};
-use crate::fs::MAX_TARGET_BYTES;
 use crate::stack::{Body, EntryRef};
 
 /// Columns that each level of the tree is moved in.
@@ -298,9 +297,9 @@ fn target(state: &State<'_>, tree: &Tree<'_>, entry: EntryRef) -> String {
         layer: tree.layer().unwrap_or(entry.layer),
         ..entry
     };
-    match state.view.fs.content().read_small(entry, MAX_TARGET_BYTES) {
-        Ok(Some(target)) => format!(" → {}", printable(&target)),
-        Ok(None) | Err(_) => " → ?".to_owned(),
+    match state.view.fs.content().link_target(entry) {
+        Ok(target) => format!(" → {}", printable(&target)),
+        Err(_) => " → ?".to_owned(),
     }
 }
 

@@ -34,7 +34,7 @@ use screen::{Happening, Screen};
 use state::State;
 use theme::Theme;
 
-/// Walk through a stack in the terminal: its layers, its merged tree, what is hidden
+/// Walk through a stack in the terminal, with all that is hidden
 ///
 /// Moves with the arrow keys; '?' shows all keys. Nothing is mounted or extracted.
 #[derive(Args)]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::LockArgs;
 use crate::cli::failure::{Class, Failure};
-use crate::cli::json::{document, json_line, put_name};
+use crate::cli::json::{document, put_name, write_line};
 use crate::cli::ls::kind_word;
 use crate::cli::printable::printable;
 use crate::cli::size::{counted, human};
@@ -39,7 +39,7 @@ impl Check<'_> {
         let is_same = layers.is_empty() && is_same_view;
         print(|out| {
             match self.args.json {
-                true => json_line(out, &self.object(is_same, &layers, &paths))?,
+                true => write_line(out, &self.object(is_same, &layers, &paths))?,
                 false => self.page(out, is_same, &layers, &paths)?,
             }
             Ok(match is_same {

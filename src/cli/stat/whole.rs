@@ -192,7 +192,7 @@ pub(super) fn object(view: &View) -> Value {
                 "lost": json::tally(shadows.lost()),
             },
             "efficiency": waste.efficiency(),
-            "wasted": { "paths": waste.paths, "size": waste.wasted_bytes },
+            "wasted": json::Wasted::from(waste),
             "limits": limits.into_iter().collect::<Value>(),
             "directories": directories.collect::<Value>(),
             "files": files.collect::<Value>(),

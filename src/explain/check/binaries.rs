@@ -11,8 +11,9 @@ use object::elf::FileHeader64;
 use object::read::elf::FileHeader;
 
 use super::{Findings, Options, Place, Rule, Severity, counted};
+use crate::archive::{Entry, EntryId, EntryKind};
 use crate::explain::crew::on_all_cores;
-use crate::stack::{Entry, EntryId, EntryKind, LayerIdx, Stack};
+use crate::stack::{LayerIdx, Stack};
 
 const OTHER_ARCH: Rule = Rule {
     code: "L020",

@@ -3,8 +3,9 @@
 use std::cmp::Reverse;
 
 use super::{Findings, Place, Rule, Severity};
+use crate::archive::{EntryId, EntryKind};
 use crate::explain::crew::{Progress, on_all_cores};
-use crate::stack::{EntryId, EntryKind, LayerIdx, Stack};
+use crate::stack::{LayerIdx, Stack};
 
 const DAMAGED: Rule = Rule {
     code: "Z050",

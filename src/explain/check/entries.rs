@@ -1,7 +1,7 @@
 //! What entries declare of themselves: method, sizes, mode, and where links lead.
 
 use super::{Findings, Look, Rule, Severity};
-use crate::stack::{Entry, EntryId, EntryKind, Listed, Method};
+use crate::archive::{Entry, EntryId, EntryKind, Listed, Method};
 
 const ENCRYPTED: Rule = Rule {
     code: "Z030",

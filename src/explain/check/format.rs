@@ -1,7 +1,7 @@
 //! The zip as a file: its end, its local headers, and the bytes that belong to nobody.
 
 use super::{Findings, Look, Rule, Severity};
-use crate::stack::{Listed, Local};
+use crate::archive::{Listed, Local};
 
 const NO_LOCAL_HEADER: Rule = Rule {
     code: "Z001",

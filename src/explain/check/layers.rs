@@ -6,8 +6,9 @@ use std::hash::BuildHasher;
 use hashbrown::DefaultHashBuilder;
 
 use super::{Findings, Options, Place, Rule, Severity, counted};
+use crate::archive::EntryKind;
 use crate::explain::likeness::{Likeness, likeness};
-use crate::stack::{Body, EntryKind, EntryRef, LayerIdx, NodeId, Shadowed, Stack};
+use crate::stack::{Body, EntryRef, LayerIdx, NodeId, Shadowed, Stack};
 
 const DUPLICATE: Rule = Rule {
     code: "Z011",

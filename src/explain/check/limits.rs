@@ -1,8 +1,9 @@
 //! What Lambda allows: how many layers, how large, and readable by everyone.
 
 use super::{Findings, Options, Place, Rule, Severity, counted};
+use crate::archive::{Archive, EntryKind};
 use crate::explain::weight::{LAYERS_LIMIT, UNZIPPED_LIMIT_BYTES, UPLOAD_LIMIT_BYTES};
-use crate::stack::{Archive, EntryKind, LayerIdx, Stack};
+use crate::stack::{LayerIdx, Stack};
 
 const TOO_MANY_LAYERS: Rule = Rule {
     code: "L001",

@@ -17,7 +17,8 @@ mod policy;
 use std::borrow::Cow;
 
 use super::crew::{Progress, on_all_cores};
-use crate::stack::{Archive, ArchiveError, LayerIdx, Stack, Survey};
+use crate::archive::{Archive, ArchiveError, Survey};
+use crate::stack::{LayerIdx, Stack};
 
 pub use binaries::Arch;
 pub use limits::Limits;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{Findings, Look, Options, Place, Rule, Severity, counted};
-use crate::stack::{EntryKind, Stack};
+use crate::archive::EntryKind;
+use crate::stack::Stack;
 
 const SITE_PACKAGES: Rule = Rule {
     code: "L010",

@@ -6,7 +6,8 @@
 
 use std::collections::HashMap;
 
-use crate::stack::{Body, EntryKind, EntryRef, LayerIdx, NodeId, Stack};
+use crate::archive::EntryKind;
+use crate::stack::{Body, EntryRef, LayerIdx, NodeId, Stack};
 
 /// What a path is: numbers that mean something for one dispute alone. Directories have [`DIRECTORY`] set.
 pub(super) type Value = u8;

@@ -5,8 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Candidate, Kind, Search, Stage, Verdict};
+use crate::archive::Archive;
 use crate::explain::opt::{Opt, Unread, below};
-use crate::stack::{Archive, EntryRef, NodeId};
+use crate::stack::{EntryRef, NodeId};
 
 /// Jars are read whole to see what they hold; larger ones are named as not looked into.
 const JAR_BYTES: u64 = 128 << 20;

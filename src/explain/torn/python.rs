@@ -9,10 +9,11 @@ use super::record::{Row, name_and_version, rows};
 use super::{
     Altered, DESCRIPTION_BYTES, Disagreement, Ecosystem, Findings, How, Installed, LayersBelow, Nature, Torn,
 };
+use crate::archive::EntryKind;
 use crate::explain::likeness::{Likeness, likeness};
 use crate::explain::opt::{Opt, Unread, below, folded};
 use crate::explain::version::compare;
-use crate::stack::{Body, EntryKind, EntryRef, LayerIdx, NodeId, Stack};
+use crate::stack::{Body, EntryRef, LayerIdx, NodeId, Stack};
 
 /// A `.dist-info` directory.
 struct Distribution {
