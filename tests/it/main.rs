@@ -18,6 +18,7 @@ mod diff;
 mod doctor;
 mod explore;
 mod extract;
+mod faults;
 mod hash;
 mod help;
 mod large_files;
