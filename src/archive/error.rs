@@ -178,6 +178,9 @@ pub enum EntryError {
         /// Declared size in bytes.
         declared: u64,
     },
+    /// The archive was written to between the look at its time and the end of the read.
+    #[error("the archive was written to while it was read")]
+    Changed,
     /// The bytes are not those that were packed.
     #[error("crc {found:08x}, expected {expected:08x}")]
     Crc {

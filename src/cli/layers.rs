@@ -97,7 +97,10 @@ fn open_all(paths: &[PathBuf]) -> Vec<Result<Archive, ArchiveError>> {
         .map_or(1, NonZero::get)
         .min(paths.len());
     let mut opened = thread::scope(|scope| {
-        let others: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
+        // Who gets no thread does the work alone.
+        let others: Vec<_> = (1..workers)
+            .filter_map(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
+            .collect();
         let mut opened = work();
         for other in others {
             opened.extend(

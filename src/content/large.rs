@@ -124,6 +124,7 @@ impl Large {
     pub(super) fn read_stored(&self, buf: &mut [u8], offset: u64) -> Result<(), Arc<EntryError>> {
         self.standing_verdict()?;
         self.member.read_at(buf, offset)?;
+        self.expect_unchanged()?;
         self.cover(offset, buf)
     }
 
@@ -189,7 +190,17 @@ impl Large {
         drop(state);
         self.rested.notify_all();
         result?;
+        self.expect_unchanged()?;
         self.cover(start, out)
+    }
+
+    /// Whether what was just read is of the archive that this was made for: it may have been written to since its time
+    /// was asked for.
+    fn expect_unchanged(&self) -> Result<(), EntryError> {
+        match self.member.stamp()? == self.stamp {
+            true => Ok(()),
+            false => Err(EntryError::Changed),
+        }
     }
 
     /// Reads the whole entry once and compares its CRC.

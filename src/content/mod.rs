@@ -44,6 +44,8 @@ const AHEAD_BYTES: u64 = 4 << 20;
 const AHEAD_THREADS: usize = 4;
 /// Large entries whose decoders may rest for readers who go on.
 const LARGE_AT_REST: usize = 16;
+/// Who reads a large entry while its archive is written to again and again is told so after so many attempts.
+const ATTEMPTS: usize = 3;
 /// Whatever the cache's size, entries up to this size are inflated whole.
 const WHOLE_AT_LEAST_BYTES: u64 = 256 << 10;
 /// One answer is never longer than this: the kernel asks for 1 MiB at most (`fs.fuse.max_pages_limit`).
@@ -159,7 +161,7 @@ impl Content {
         match declared.method {
             Method::Stored => ANSWER.with_borrow_mut(|answer| {
                 answer.resize((end - offset) as usize, 0);
-                large.read_stored(answer, offset)?;
+                inner.settled(entry, &large, |large| large.read_stored(answer, offset))?;
                 Ok(deliver(answer))
             }),
             _ => self.read_blocks(&large, entry, offset, end, deliver),
@@ -245,7 +247,7 @@ impl Content {
         if large.is_jump(offset..end) && !inner.cache.holds(&Key::Block(entry, first)) {
             return ANSWER.with_borrow_mut(|answer| {
                 answer.resize((end - offset) as usize, 0);
-                large.decode(offset, answer)?;
+                inner.settled(entry, large, |large| large.decode(offset, answer))?;
                 let given = deliver(answer);
                 self.want_pruned(large, entry);
                 Ok(given)
@@ -322,9 +324,28 @@ impl Inner {
 
     fn block(&self, entry: EntryRef, large: &Large, index: u64) -> Result<Arc<Piece>, Arc<EntryError>> {
         self.cache.get_or_load(&Key::Block(entry, index), || {
-            let fill = |block: &mut [u8]| large.decode(index * BLOCK_BYTES, block);
-            self.blocks.piece(large.block_len(index), fill)
+            self.settled(entry, large, |large| {
+                let fill = |block: &mut [u8]| large.decode(index * BLOCK_BYTES, block);
+                self.blocks.piece(large.block_len(index), fill)
+            })
         })
+    }
+
+    /// What `read` gives; once more from the archive as it is now, when it was written to meanwhile.
+    fn settled<R>(
+        &self,
+        entry: EntryRef,
+        large: &Large,
+        mut read: impl FnMut(&Large) -> Result<R, Arc<EntryError>>,
+    ) -> Result<R, Arc<EntryError>> {
+        let mut result = read(large);
+        for _ in 0..ATTEMPTS {
+            if !matches!(&result, Err(error) if matches!(**error, EntryError::Changed)) {
+                break;
+            }
+            result = self.large(entry).and_then(|large| read(&large));
+        }
+        result
     }
 
     /// Lets go of what a reader keeps.

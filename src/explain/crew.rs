@@ -39,7 +39,10 @@ pub(super) fn on_all_cores<T: Send>(count: usize, single: usize, work: impl Fn(u
     };
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(turns);
     let mut done = thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(one)).collect();
+        // Who gets no thread does the work alone.
+        let others: Vec<_> = (1..threads)
+            .filter_map(|_| thread::Builder::new().spawn_scoped(scope, one).ok())
+            .collect();
         let mut done = one();
         for other in others {
             done.extend(

@@ -8,6 +8,7 @@ mod target;
 use std::cmp::Reverse;
 use std::fs::File;
 use std::io::{self, Write};
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -210,14 +211,19 @@ enum Outcome {
 impl Crew<'_> {
     fn write_files(&self, threads: usize) -> Result<Report, ExtractError> {
         thread::scope(|scope| {
-            let workers: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(|| self.work())).collect();
+            let start = |_| thread::Builder::new().spawn_scoped(scope, || self.work()).ok();
+            // Who gets no thread does the work alone.
+            let workers: Vec<_> = (1..threads).filter_map(start).collect();
+            let mine = self.work();
             let mut sum = Report::default();
             let mut failure = None;
-            for worker in workers {
-                match worker
+            let theirs = workers.into_iter().map(|worker| {
+                worker
                     .join()
                     .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-                {
+            });
+            for part in iter::once(mine).chain(theirs) {
+                match part {
                     Ok(part) => sum.add(part),
                     Err(error) => failure = failure.or(Some(error)),
                 }

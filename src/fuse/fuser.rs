@@ -40,12 +40,11 @@ pub(super) fn begin(guide: Arc<Guide>, device: OwnedFd, threads: usize) -> io::R
     config.n_threads = Some(threads);
     // A descriptor for each thread saves them a queue. In a sandbox the device may be out of reach by
     // now; sharing one descriptor works as well, a little slower.
-    config.clone_fd = threads > 1
-        && OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open("/dev/fuse")
-            .is_ok();
+    // And descriptors may be few: the session would end where it cannot have one for each.
+    let open = |_| OpenOptions::new().read(true).write(true).open("/dev/fuse");
+    let spare: io::Result<Vec<_>> = (0..threads + 2).map(open).collect();
+    config.clone_fd = threads > 1 && spare.is_ok();
+    drop(spare);
     let complaints = Complaints::default();
     let adapter = Adapter {
         answers: Arc::new(Answers { guide, complaints }),

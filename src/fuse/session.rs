@@ -82,7 +82,8 @@ pub fn serve_until_signalled(
     let over = AtomicBool::new(false);
     let asked = Arc::clone(&guide);
     thread::scope(|scope| {
-        scope.spawn(|| {
+        let listener = thread::Builder::new().name("signals".to_owned());
+        let listen = || {
             let mut is_leaving = false;
             for signal in signals.forever() {
                 if signal == SIGUSR1 {
@@ -97,7 +98,10 @@ pub fn serve_until_signalled(
                 is_leaving = true;
                 leave(mountpoint, ours.as_ref(), &over);
             }
-        });
+        };
+        listener
+            .spawn_scoped(scope, listen)
+            .map_err(SessionError::Signals)?;
         let result = serve(guide, device, options, ready);
         over.store(true, Ordering::Relaxed);
         handle.close();

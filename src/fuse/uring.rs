@@ -145,7 +145,10 @@ impl Begun {
     pub(super) fn run(self) -> io::Result<()> {
         let read = || device::serve(&self.shared.device, &self.shared.answerer, PAYLOAD_BYTES);
         let served = thread::scope(|scope| {
-            let others: Vec<_> = (1..self.readers).map(|_| scope.spawn(read)).collect();
+            // Who gets no thread serves alone.
+            let others: Vec<_> = (1..self.readers)
+                .filter_map(|_| thread::Builder::new().spawn_scoped(scope, read).ok())
+                .collect();
             let served = read();
             // A reader that failed has not ended the mount: the others go on, and so does the mount.
             others.into_iter().fold(served, |served, other| {
