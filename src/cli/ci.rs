@@ -249,3 +249,15 @@ fn answer(checked: &Checked, waste: &Waste, compared: &[Compared]) -> serde_json
     body["thresholds"] = json!(thresholds.collect::<Vec<_>>());
     document("ci", body)
 }
+
+/// The fuzzer's door to the file of thresholds.
+#[cfg(fuzzing)]
+pub(super) mod fuzzing {
+    use super::Config;
+    use crate::cli::fuzzing::with_file;
+
+    /// Reads thresholds.
+    pub fn thresholds(text: &[u8]) {
+        with_file(text, |path| drop(Config::load(Some(path), "")));
+    }
+}

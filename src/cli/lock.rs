@@ -167,3 +167,15 @@ fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     }
     written
 }
+
+/// The fuzzer's door to the lock file.
+#[cfg(fuzzing)]
+pub(super) mod fuzzing {
+    use super::file;
+
+    /// What is read of a text, written again.
+    pub fn lock_file(text: &[u8]) -> Option<String> {
+        let _ = file::is_of_any_version(text);
+        file::read(text).ok().map(|lock| file::write(&lock))
+    }
+}

@@ -14,6 +14,7 @@ mod bench;
 mod check;
 mod ci;
 mod diff;
+mod differential;
 mod doctor;
 mod explore;
 mod extract;
