@@ -21,6 +21,7 @@ mod extract;
 mod hash;
 mod help;
 mod large_files;
+mod limits;
 mod lock;
 mod logging;
 mod look;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{Compared, Status, kind, status};
 use crate::cli::json::{document, layer, put_name};
 use crate::explain::Kind;
-use crate::explain::diff::{Change, Diff, Side};
+use crate::explain::diff::{Change, Diff, Side, Unlisted};
 
 /// The whole answer. Its changes become JSON one by one, as they are written: they may be many.
 #[derive(Serialize)]
@@ -37,11 +37,12 @@ pub(super) fn answer<'a>(sides: &'a [Compared<'a>; 2], diff: &'a Diff) -> Answer
     });
     let unread: Vec<_> = unread.collect();
     let is_same = diff.changes.is_empty() && unread.is_empty();
+    let mut body = json!({ "same": is_same, "same_paths": diff.same, "unread": unread });
+    if diff.unlisted != Unlisted::default() {
+        body["unlisted"] = json!({ "added": diff.unlisted.added, "removed": diff.unlisted.removed });
+    }
     Answer {
-        head: document(
-            "diff",
-            json!({ "same": is_same, "same_paths": diff.same, "unread": unread }),
-        ),
+        head: document("diff", body),
         changes: Changes { sides, diff },
     }
 }
