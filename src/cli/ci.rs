@@ -250,3 +250,15 @@ fn judged<'a>(waste: &Waste, compared: &'a [Compared]) -> Judged<'a> {
         thresholds: compared,
     }
 }
+
+/// The fuzzer's door to the file of thresholds.
+#[cfg(fuzzing)]
+pub(super) mod fuzzing {
+    use super::Config;
+    use crate::cli::fuzzing::with_file;
+
+    /// Reads thresholds.
+    pub fn thresholds(text: &[u8]) {
+        with_file(text, |path| drop(Config::load(Some(path), "")));
+    }
+}

@@ -201,6 +201,8 @@ impl Page<'_> {
         for change in &diff.changes {
             counts[status(change) as usize] += 1;
         }
+        counts[Status::Added as usize] += diff.unlisted.added;
+        counts[Status::Removed as usize] += diff.unlisted.removed;
         if diff.changes.is_empty() {
             writeln!(self.out, "no difference in {}", counted(diff.same, "path"))?;
             return Ok(());

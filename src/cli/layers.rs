@@ -136,7 +136,7 @@ fn refuse_twins(paths: &[PathBuf]) -> Result<(), Failure> {
 }
 
 /// Paths in the list are relative to the file, so that it can move together with its layers.
-fn read_list(file: &Path, store: &StoreArgs) -> Result<Vec<PathBuf>, Failure> {
+pub(super) fn read_list(file: &Path, store: &StoreArgs) -> Result<Vec<PathBuf>, Failure> {
     let refuse = |class, why: &str| Failure::new(class, format_args!("{}: {why}", file.display()));
     let text = fs::read(file).map_err(|e| match e.kind() {
         ErrorKind::NotFound => refuse(Class::Layer, "no such file").hint("check the path behind --stack"),

@@ -11,6 +11,8 @@ mod doctor;
 mod explore;
 mod extract;
 mod failure;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod guard;
 mod hash;
 mod index_dir;

@@ -126,9 +126,10 @@ impl Answer<'_> {
             None => writeln!(out, "  no layer provides it")?,
             Some(seen) => self.print_seen(out, seen)?,
         }
+        let columns = self.columns();
         for hidden in &self.which.hidden {
             label(out, self.relation(hidden))?;
-            let (entry, by) = (self.describe(hidden.entry), self.by(hidden));
+            let (entry, by) = (self.describe(hidden.entry, columns), self.by(hidden));
             writeln!(out, "{entry}{by}")?;
         }
         for buried in &self.which.buried {
@@ -169,7 +170,9 @@ impl Answer<'_> {
     fn print_seen(&self, out: &mut Out, seen: &Seen) -> Result<(), Failure> {
         label(out, "seen")?;
         match seen.body {
-            Body::File(entry) | Body::Symlink(entry) => writeln!(out, "{}", self.describe(entry))?,
+            Body::File(entry) | Body::Symlink(entry) => {
+                writeln!(out, "{}", self.describe(entry, self.columns()))?;
+            }
             Body::Directory(_) => {
                 let layers = seen.contributions.len() as u64;
                 writeln!(out, "a directory of {}", counted(layers, "layer"))?;
@@ -236,11 +239,9 @@ impl Answer<'_> {
         self.view.layer_and_place(layer)
     }
 
-    fn describe(&self, entry: EntryRef) -> String {
+    fn describe(&self, entry: EntryRef, (layer_columns, size_columns): (usize, usize)) -> String {
         let e = self.view.stack().entry(entry);
-        let layer_columns = self.widest(|entry| self.layer(entry.layer));
         let layer = format!("{:<layer_columns$}", self.layer(entry.layer));
-        let size_columns = self.widest(|entry| human(self.view.stack().entry(entry).declared_size));
         let (size, time) = (human(e.declared_size), time_text(e.mtime.seconds));
         match kind_of(e.kind) {
             Kind::Directory => format!("{layer}  directory  {time}"),
@@ -249,7 +250,13 @@ impl Answer<'_> {
         }
     }
 
-    /// So that what one would compare stands below each other.
+    /// Of layers and sizes, so that what one would compare stands below each other.
+    fn columns(&self) -> (usize, usize) {
+        let layer = self.widest(|entry| self.layer(entry.layer));
+        let size = self.widest(|entry| human(self.view.stack().entry(entry).declared_size));
+        (layer, size)
+    }
+
     fn widest(&self, text: impl Fn(EntryRef) -> String) -> usize {
         let seen = self.which.seen.iter().filter_map(|seen| match seen.body {
             Body::File(entry) | Body::Symlink(entry) => Some(entry),

@@ -28,7 +28,22 @@ pub struct Diff {
     pub unread: Vec<Unread>,
     /// Paths that are the same in both trees.
     pub same: u64,
+    /// What came and went with directories and is only counted there, because its paths would take too much
+    /// memory to be listed: directories of ten thousand levels have as many paths of twenty thousand bytes.
+    pub unlisted: Unlisted,
 }
+
+/// Paths that are counted and not listed.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Unlisted {
+    /// Those that only the second tree has.
+    pub added: u64,
+    /// Those that only the first tree has.
+    pub removed: u64,
+}
+
+/// Bytes of the paths that are listed of what came or went together with a directory.
+const WITHIN_BYTES: usize = 256 << 20;
 
 /// One path that is different.
 #[derive(Debug)]
@@ -98,6 +113,7 @@ pub fn diff(before: &dyn Tree, after: &dyn Tree, options: Options, progress: &dy
         after,
         options,
         path: Vec::new(),
+        within_bytes: 0,
         diff: Diff::default(),
         unsettled: Vec::new(),
     };
@@ -116,6 +132,8 @@ struct Walk<'a> {
     after: &'a dyn Tree,
     options: Options,
     path: Vec<u8>,
+    /// Of paths that came or went together with a directory.
+    within_bytes: usize,
     diff: Diff,
     /// Changes, by number, that are some only if the bytes are different.
     unsettled: Vec<usize>,
@@ -207,6 +225,14 @@ impl Walk<'_> {
             let top = &mut self.diff.changes[top];
             top.below += 1;
             top.below_bytes = top.below_bytes.saturating_add(bytes);
+            self.within_bytes += self.path.len();
+            if self.within_bytes > WITHIN_BYTES && !is_both {
+                match before {
+                    Some(_) => self.diff.unlisted.removed += 1,
+                    None => self.diff.unlisted.added += 1,
+                }
+                return came_with;
+            }
         }
         self.diff.changes.push(Change {
             path: self.path.clone(),

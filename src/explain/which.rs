@@ -1,5 +1,7 @@
 //! Which layer provides a path and why, what it hides, and what each layer has in a directory.
 
+use std::collections::BTreeMap;
+
 use super::tally::Tally;
 use crate::archive::EntryKind;
 use crate::path::RelPath;
@@ -108,6 +110,8 @@ pub fn root(stack: &Stack) -> Which {
 pub fn which(stack: &Stack, path: &RelPath<'_>) -> Which {
     let mut hidden = Vec::new();
     let mut buried = Vec::new();
+    // Of one path, so that one look through an archive answers for all that it hid there.
+    let mut under: BTreeMap<LayerIdx, Reason> = BTreeMap::new();
     let mut at = Some(NodeId::ROOT);
     let mut walked_bytes = 0;
     for part in path.parts() {
@@ -119,10 +123,17 @@ pub fn which(stack: &Stack, path: &RelPath<'_>) -> Which {
             let there = stack.entry(shadowed.entry).path;
             if there == path.as_bytes() {
                 if !is_own_merge(stack, node, shadowed) {
+                    let reason = match is_last {
+                        true => Reason::Replaced,
+                        false => {
+                            let found = || reason(stack, shadowed.by, path.as_bytes());
+                            under.entry(shadowed.by).or_insert_with(found).clone()
+                        }
+                    };
                     hidden.push(Hidden {
                         entry: shadowed.entry,
                         by: shadowed.by,
-                        reason: reason(stack, shadowed, is_last),
+                        reason,
                     });
                 }
             } else if is_below(there, path.as_bytes()) {
@@ -152,13 +163,9 @@ fn bury(stack: &Stack, buried: &mut Vec<Buried>, shadowed: &Shadowed) {
     }
 }
 
-/// What the layer that hid an entry has in its place: the same path, or the place of a directory above.
-fn reason(stack: &Stack, shadowed: &Shadowed, is_own_node: bool) -> Reason {
-    if is_own_node {
-        return Reason::Replaced;
-    }
-    let path = stack.entry(shadowed.entry).path;
-    let archive = stack.layer(shadowed.by);
+/// What a layer that hid an entry has in its place: the same path, or the place of a directory above.
+fn reason(stack: &Stack, by: LayerIdx, path: &[u8]) -> Reason {
+    let archive = stack.layer(by);
     let mut under: &[u8] = &[];
     for id in archive.entry_ids() {
         let other = archive.entry_path(id);

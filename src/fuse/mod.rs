@@ -9,6 +9,8 @@ mod answer;
 mod attach;
 mod device;
 mod fuser;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod mounts;
 mod placement;
 mod policy;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Compared, Status, kind, status};
 use crate::cli::json::{Each, Layer, SCHEMA, hex, text};
 use crate::explain::Kind;
-use crate::explain::diff::{Change, Diff, Side, Unread};
+use crate::explain::diff::{Change, Diff, Side, Unlisted, Unread};
 
 /// The whole answer.
 pub(super) fn answer<'a>(sides: &'a [Compared<'a>; 2], diff: &'a Diff) -> impl Serialize + use<'a> {
@@ -16,6 +16,10 @@ pub(super) fn answer<'a>(sides: &'a [Compared<'a>; 2], diff: &'a Diff) -> impl S
         question: "diff",
         same: diff.changes.is_empty() && diff.unread.is_empty(),
         same_paths: diff.same,
+        unlisted: (diff.unlisted != Unlisted::default()).then_some(NotListed {
+            added: diff.unlisted.added,
+            removed: diff.unlisted.removed,
+        }),
         unread: diff.unread.iter().map(of_unread).collect(),
         changes: Each(|| diff.changes.iter().map(|change| of_change(sides, change))),
     }
@@ -27,8 +31,16 @@ struct Answer<'a, C> {
     question: &'static str,
     same: bool,
     same_paths: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unlisted: Option<NotListed>,
     unread: Vec<NotRead<'a>>,
     changes: C,
+}
+
+#[derive(Serialize)]
+struct NotListed {
+    added: u64,
+    removed: u64,
 }
 
 #[derive(Serialize)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use super::status;
+use super::{Status, status};
 use crate::cli::failure::Failure;
 use crate::cli::printable::printable;
 use crate::cli::size::human;
@@ -45,6 +45,9 @@ pub(super) fn print(out: &mut Out, diff: &Diff) -> Result<(), Failure> {
         line(out, row)?;
         writeln!(out, "{}", printable(directory))?;
     }
+    // Of ten thousand levels nobody looks at each.
+    sum.counts[Status::Added as usize] += diff.unlisted.added;
+    sum.counts[Status::Removed as usize] += diff.unlisted.removed;
     line(out, &sum)?;
     out.bold("in all")?;
     Ok(writeln!(out)?)

@@ -68,15 +68,14 @@ pub(super) fn check(stack: &Stack, options: &Options, findings: &mut Findings) {
     for (node, shadowed) in stack.all_shadowed() {
         let path = stack.path(node);
         let mut conflicts: BTreeMap<(LayerIdx, LayerIdx), Conflict> = BTreeMap::new();
+        let here = entries_at(stack, node, &path, shadowed);
         for hidden in shadowed {
             let (lower, upper) = (hidden.entry.layer, hidden.by);
             if options.apart && lower != upper {
                 continue;
             }
             let entry = stack.entry(hidden.entry);
-            let above = (entry.path == path)
-                .then(|| replacement(stack, node, &path, hidden))
-                .flatten();
+            let above = (entry.path == path).then(|| replacement(&here, hidden)).flatten();
             let likeness = above.map_or(Likeness::OtherKind, |above| likeness(stack, hidden.entry, above));
             let is_directory = |kind| kind == EntryKind::Directory;
             let same_kind =
@@ -141,21 +140,22 @@ impl Conflict {
     }
 }
 
-/// The entry that hid another one of the same path: the next of that path, in its hider's layer.
-fn replacement(stack: &Stack, node: NodeId, path: &[u8], hidden: &Shadowed) -> Option<EntryRef> {
+/// The entries of a node's own path, seen and hidden, in their order.
+fn entries_at(stack: &Stack, node: NodeId, path: &[u8], shadowed: &[Shadowed]) -> Vec<EntryRef> {
     let seen = match stack.body(node) {
         Body::Directory(own) => own,
         Body::File(entry) | Body::Symlink(entry) => Some(entry),
     };
-    let others = stack
-        .shadowed(node)
-        .iter()
-        .map(|shadowed| shadowed.entry)
-        .chain(seen);
-    others
-        .filter(|other| other.layer == hidden.by && *other > hidden.entry)
-        .filter(|&other| stack.entry(other).path == path)
-        .min()
+    let all = shadowed.iter().map(|shadowed| shadowed.entry).chain(seen);
+    let mut here: Vec<_> = all.filter(|&entry| stack.entry(entry).path == path).collect();
+    here.sort_unstable();
+    here
+}
+
+/// The entry that hid another one of the same path: the next of that path, in its hider's layer.
+fn replacement(here: &[EntryRef], hidden: &Shadowed) -> Option<EntryRef> {
+    let next = here.partition_point(|other| other.layer < hidden.by || *other <= hidden.entry);
+    here.get(next).copied().filter(|next| next.layer == hidden.by)
 }
 
 fn duplicate(stack: &Stack, hidden: &Shadowed) -> String {

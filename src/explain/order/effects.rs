@@ -243,6 +243,8 @@ struct Paths<'a> {
     nodes: Vec<PathNode>,
     /// By entry, its path.
     node_of: Vec<u32>,
+    /// By parent and name.
+    known: HashMap<(u32, &'a [u8]), u32>,
 }
 
 struct PathNode {
@@ -278,8 +280,8 @@ impl<'a> Paths<'a> {
             entries,
             nodes: vec![root],
             node_of: Vec::with_capacity(entries.len()),
+            known: HashMap::new(),
         };
-        let mut known: HashMap<(u32, &[u8]), u32> = HashMap::new();
         // Archives list a directory's entries one after another.
         let (mut recent, mut recent_node): (&[u8], u32) = (b"", 0);
         for &entry in entries {
@@ -287,7 +289,7 @@ impl<'a> Paths<'a> {
             let slash = path.iter().rposition(|&byte| byte == b'/');
             let directory = &path[..slash.unwrap_or(0)];
             let mut step = |parent: u32, len: usize, name: &'a [u8]| {
-                *known.entry((parent, name)).or_insert_with(|| {
+                *paths.known.entry((parent, name)).or_insert_with(|| {
                     paths.nodes.push(PathNode {
                         parent,
                         path: PathAt { entry, len },
@@ -321,9 +323,14 @@ impl<'a> Paths<'a> {
             .map(|entries| (entries[0].layer, self.turn(entries)))
             .collect();
         let mut is_inside = vec![false; self.nodes.len()];
-        let tops: std::collections::HashSet<&[u8]> = tops.iter().map(Vec::as_slice).collect();
+        // Walked to, for the paths of a thousand levels are too long to be compared at each.
+        for top in tops {
+            if let Some(at) = self.find(top) {
+                is_inside[at] = true;
+            }
+        }
         for (at, node) in self.nodes.iter().enumerate().skip(1) {
-            is_inside[at] = is_inside[node.parent as usize] || tops.contains(node.path.of(self.stack));
+            is_inside[at] |= is_inside[node.parent as usize];
             if is_inside[at] {
                 let effects: Vec<_> = turns
                     .iter()
@@ -332,6 +339,12 @@ impl<'a> Paths<'a> {
                 take(node.path, &effects);
             }
         }
+    }
+
+    fn find(&self, path: &[u8]) -> Option<usize> {
+        let mut parts = path.split(|&byte| byte == b'/');
+        let at = parts.try_fold(0, |at, part| self.known.get(&(at, part)).copied());
+        at.map(|at| at as usize)
     }
 
     /// What one layer does to each path.

@@ -19,3 +19,4 @@ pub(crate) mod switch;
 pub(crate) mod terminal;
 pub(crate) mod tree;
 pub(crate) mod until;
+pub(crate) mod zoo;
