@@ -26,7 +26,7 @@ use config::Config;
 /// Where thresholds are looked for when no file is named.
 const DEFAULT_FILE: &str = ".optfs-ci.toml";
 
-/// Fail when a stack is wasteful, too large or faulty, by your limits
+/// Fail when a stack is wasteful, too large or faulty
 ///
 /// Thresholds come from .optfs-ci.toml in the working directory, when there is one, and from flags, which
 /// count before the file. Without any only what `optfs check` denies fails: errors.
