@@ -193,6 +193,17 @@ fn serve(
         session.threads = threads;
     }
     session.transport.check()?;
+    // Had before the mount, which may take the last descriptors: without it whoever reads our output would wait for ever.
+    let null = match args.in_background {
+        true => Some(OwnedFd::from(
+            fs::OpenOptions::new()
+                .read(true)
+                .write(true)
+                .open("/dev/null")
+                .map_err(|e| Failure::new(Class::Trouble, format_args!("/dev/null: {e}")))?,
+        )),
+        false => None,
+    };
     let device = attach(mountpoint, &attach_options)?;
     let guard = match args.auto_unmount || options.auto_unmount {
         true => Some(super::guard::begin(mountpoint)?),
@@ -200,8 +211,8 @@ fn serve(
     };
     let ready = || {
         info!("{} is mounted", mountpoint.display());
-        if args.in_background {
-            say_ready_and_let_go();
+        if let Some(null) = null {
+            say_ready_and_let_go(null);
         }
     };
     let result = serve_until_signalled(guide, device, mountpoint, session, ready);
@@ -279,16 +290,13 @@ fn send_to_background(mountpoint: &Path) -> Result<ExitCode, Failure> {
 }
 
 /// Tells who waits, and lets go of terminal, standard output and standard error.
-fn say_ready_and_let_go() {
+fn say_ready_and_let_go(null: OwnedFd) {
     // A session of its own: the terminal's signals are not for us any more.
     let _ = setsid();
     logging::go_to_background();
     let _ = io::stdout().write_all(READY).and_then(|()| io::stdout().flush());
-    if let Ok(null) = fs::OpenOptions::new().read(true).write(true).open("/dev/null") {
-        let null = OwnedFd::from(null);
-        let _ = nix::unistd::dup2_stdout(&null);
-        let _ = nix::unistd::dup2_stderr(&null);
-    }
+    let _ = nix::unistd::dup2_stdout(&null);
+    let _ = nix::unistd::dup2_stderr(&null);
     // The directory it was started in may have to go away.
     let _ = std::env::set_current_dir("/");
 }

@@ -66,7 +66,13 @@ fn stat_json_gives_the_exact_numbers() {
     let smallest = seen - 6 + 4;
     assert_eq!(answer["merged"]["size"], seen);
     assert_eq!(answer["merged"]["symlinks"], 4);
-    assert_eq!(answer["wasted"], json!({ "paths": 3, "size": 41 }));
+    let wasted = &answer["wasted"];
+    assert_eq!((&wasted["paths"], &wasted["size"]), (&json!(3), &json!(41)));
+    let percent = 4_100.0 / f64::from(seen + hidden);
+    assert!(
+        (wasted["percent"].as_f64().expect("a number") - percent).abs() < 1e-9,
+        "{wasted}"
+    );
     let efficiency = f64::from(smallest) / f64::from(seen + hidden);
     assert!(
         (answer["efficiency"].as_f64().expect("a number") - efficiency).abs() < 1e-9,

@@ -288,7 +288,11 @@ fn which_answers_the_other_paths_when_one_is_impossible() {
             .starts_with("large\n  seen        base.zip (layer 1)"),
         "{answer:?}"
     );
-    assert_eq!(answer.stderr, "optfs: ../x: the name has a '..' part\n");
+    assert_eq!(
+        answer.stderr,
+        "optfs: ../x: the name has a '..' part\n  \
+         hint: name a path as it stands in the tree, with or without /opt in front\n"
+    );
 }
 
 #[test]

@@ -19,7 +19,7 @@ use super::size::{counted, human};
 use super::terminal::print;
 use crate::store::{Filter, LayerVersion, Place, Publication, Reference, Store, StoreError};
 
-/// Publish layers on this machine, as AWS does, and mount them by name
+/// Publish layers on this machine as AWS does; mount them by name
 ///
 /// Wherever optfs takes a layer, it takes a published one as NAME (its latest version), NAME:3, or its ARN; a file of that
 /// very name comes first, and ./NAME is always a file.
