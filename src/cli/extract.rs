@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::Verbosity;
 use super::bar::Bar;
-use super::failure::{Class, Failure};
+use super::failure::{Class, Failure, sayable};
 use super::layers::{self, StackArgs};
 use super::printable::printable;
 use super::size::human;
@@ -116,6 +116,7 @@ impl Progress for Bar {
     }
 
     fn left_out(&self, why: &FsError) {
-        self.0.suspend(|| eprintln!("optfs: {why}"));
+        self.0
+            .suspend(|| eprintln!("optfs: {}", sayable(&why.to_string())));
     }
 }

@@ -106,7 +106,7 @@ impl Failure {
 }
 
 /// One line, whatever the names in it hold, and without the number behind what the system said.
-fn sayable(message: &str) -> String {
+pub(super) fn sayable(message: &str) -> String {
     let is_number = |text: &str| text.strip_suffix(')').is_some_and(|n| n.parse::<i32>().is_ok());
     let said = match message.rsplit_once(" (os error ") {
         Some((said, number)) if is_number(number) => said,

@@ -8,6 +8,7 @@ use env_logger::{Builder, Target};
 use log::LevelFilter;
 
 use super::Verbosity;
+use super::printable::printable;
 use crate::fuse::STATISTICS;
 
 /// The socket of the system log (syslog(3)).
@@ -43,7 +44,9 @@ pub(super) fn begin(verbosity: Verbosity) {
     builder
         .format(|out, record| {
             let level = record.level().as_str().to_lowercase();
-            writeln!(out, "optfs: {level}: {}", record.args())
+            // Whoever names a file has not thought of terminals.
+            let said = record.args().to_string();
+            writeln!(out, "optfs: {level}: {}", printable(said.as_bytes()))
         })
         .target(Target::Pipe(Box::new(Lines)))
         .init();

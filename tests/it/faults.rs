@@ -397,7 +397,7 @@ fn no_control_character_of_a_layer_reaches_a_log_or_a_terminal() {
         .crc(1)
         .file([b"../".as_slice(), name.as_bytes()].concat(), "climbs");
     let library = Place::of_layers(&[]);
-    let archive = library.scratch().join("layer.zip");
+    let archive = library.scratch().join("layer\x1b[2J\n.zip");
     fs::write(&archive, zip.build()).unwrap();
     let place = Place::of_layers(&[archive]);
     let served = place.serve(["-v"]);
