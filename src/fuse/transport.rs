@@ -101,7 +101,8 @@ pub fn rings() -> Result<(), RingsError> {
     match fs::read_to_string(SWITCH) {
         Ok(state) if state.trim() == "Y" => uring::try_ring().map_err(RingsError::Forbidden),
         Ok(_) => Err(RingsError::SwitchedOff),
-        Err(_) => Err(RingsError::Missing),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Err(RingsError::Missing),
+        Err(e) => Err(RingsError::Forbidden(e)),
     }
 }
 
