@@ -76,6 +76,16 @@ pub struct Freed {
     pub unfinished: u64,
 }
 
+impl Write for Intake {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.incoming.file().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.incoming.file().flush()
+    }
+}
+
 impl Store {
     /// The store in a directory, which is made when something is published.
     ///
@@ -133,7 +143,11 @@ impl Store {
         Ok(intake)
     }
 
-    fn intake(&self, name: &Path) -> Result<Intake, StoreError> {
+    /// A zip that is written piece by piece; `name` stands for it in messages.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn intake(&self, name: &Path) -> Result<Intake, StoreError> {
         let lock = self.make()?;
         Ok(Intake {
             incoming: Incoming::new(&self.scratch())?,

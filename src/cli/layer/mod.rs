@@ -1,7 +1,7 @@
 //! `optfs layer`: layers of the store published, listed, shown, copied out, deleted, and what is unused freed. The same that
 //! AWS's API does with layers, without a server.
 
-mod json;
+mod location;
 mod show;
 
 use std::fs;
@@ -17,7 +17,8 @@ use super::json::document;
 use super::published::{StoreArgs, unknown};
 use super::size::{counted, human};
 use super::terminal::print;
-use crate::store::{Filter, LayerVersion, Place, Publication, Reference, Store, StoreError};
+use crate::store::{Filter, LayerVersion, Place, Publication, Reference, Store, StoreError, shape};
+use location::location;
 
 /// Publish layers on this machine as AWS does; mount them by name
 ///
@@ -217,7 +218,7 @@ fn list(args: &ListArgs) -> Result<ExitCode, Failure> {
     let layers = store.layers(&here, &args.filter.filter())?;
     print(|out| {
         if args.json {
-            let layers: Vec<_> = layers.iter().map(json::layer).collect();
+            let layers: Vec<_> = layers.iter().map(shape::layer).collect();
             writeln!(out, "{}", document("layer list", json!({ "Layers": layers })))?;
         } else {
             show::table(out, layers.iter().map(|layer| &layer.latest))?;
@@ -233,7 +234,7 @@ fn versions(args: &VersionsArgs) -> Result<ExitCode, Failure> {
     let versions = store.versions(place, &layer.name, &args.filter.filter())?;
     print(|out| {
         if args.json {
-            let versions: Vec<_> = versions.iter().map(json::item).collect();
+            let versions: Vec<_> = versions.iter().map(shape::item).collect();
             let body = json!({ "LayerVersions": versions });
             writeln!(out, "{}", document("layer versions", body))?;
         } else {
@@ -319,7 +320,7 @@ fn answer(question: &str, store: &Store, version: &LayerVersion, as_json: bool) 
     let zip = store.zip_by_digest(version);
     print(|out| {
         match as_json {
-            true => writeln!(out, "{}", document(question, json::whole(version, &zip)))?,
+            true => writeln!(out, "{}", document(question, shape::whole(version, &location(&zip))))?,
             false => show::version(out, version, &zip)?,
         }
         Ok(ExitCode::SUCCESS)
