@@ -1,16 +1,14 @@
-//! Layers and versions as AWS's API writes them: names of fields, and which are absent.
-
-use std::path::Path;
+//! What the store holds as AWS's API writes it: names of members, and which are absent.
 
 use serde_json::{Map, Value, json};
 
-use crate::store::{Layer, LayerVersion, Publication};
+use super::{Layer, LayerVersion, Publication};
 
-/// A version with its content, as PublishLayerVersion and GetLayerVersion answer.
-pub(super) fn whole(version: &LayerVersion, zip: &Path) -> Value {
+/// A layer version with its content, as PublishLayerVersion and GetLayerVersion answer; `location` is a URL of its zip.
+pub fn layer_version(version: &LayerVersion, location: &str) -> Value {
     let mut object = json!({
         "Content": {
-            "Location": location(zip),
+            "Location": location,
             "CodeSha256": version.digest.base64(),
             "CodeSize": version.code_size,
         },
@@ -24,8 +22,8 @@ pub(super) fn whole(version: &LayerVersion, zip: &Path) -> Value {
     object
 }
 
-/// A version in a list.
-pub(super) fn item(version: &LayerVersion) -> Value {
+/// A layer version in a list.
+pub fn layer_version_item(version: &LayerVersion) -> Value {
     let mut object = json!({
         "LayerVersionArn": version.arn(),
         "Version": version.version,
@@ -37,11 +35,11 @@ pub(super) fn item(version: &LayerVersion) -> Value {
 }
 
 /// A layer in a list.
-pub(super) fn layer(layer: &Layer) -> Value {
+pub fn layer(layer: &Layer) -> Value {
     json!({
         "LayerName": layer.name.to_string(),
         "LayerArn": layer.arn,
-        "LatestMatchingVersion": item(&layer.latest),
+        "LatestMatchingVersion": layer_version_item(&layer.latest),
     })
 }
 
@@ -59,31 +57,5 @@ fn put_declared(object: &mut Value, about: &Publication) {
     }
     if let Value::Object(fields) = object {
         fields.extend(declared);
-    }
-}
-
-/// A URL that leads to the zip without a server (RFC 8089).
-fn location(zip: &Path) -> String {
-    let mut url = "file://".to_owned();
-    for &byte in zip.as_os_str().as_encoded_bytes() {
-        match byte {
-            b'/' | b'-' | b'_' | b'.' | b'~' => url.push(char::from(byte)),
-            _ if byte.is_ascii_alphanumeric() => url.push(char::from(byte)),
-            _ => url.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    url
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_location_is_a_url() {
-        assert_eq!(
-            location(Path::new("/a b/ü:1.zip")),
-            "file:///a%20b/%C3%BC%3A1.zip"
-        );
     }
 }
