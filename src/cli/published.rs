@@ -94,7 +94,7 @@ impl StoreArgs {
         let (store, here) = (self.open()?, self.place()?);
         match store.find(&here, reference) {
             Ok(version) => Ok(Ok(store.zip(&version))),
-            Err(StoreError::NotFound) => Ok(Err(unknown(&store, &here, reference)?)),
+            Err(StoreError::NotFound(_)) => Ok(Err(unknown(&store, &here, reference)?)),
             Err(error) => Err(error.into()),
         }
     }

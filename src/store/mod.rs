@@ -10,6 +10,8 @@
 //! incoming/                                    files that are being written
 //! content/SHA256/layer.zip                     the bytes, once; beside it links with the names it is known by
 //! accounts/ACCOUNT/REGION/layers/NAME/3.json   a version, or that it was deleted
+//! accounts/ACCOUNT/REGION/layers/NAME/3.policy.json  which others may use it
+//! accounts/ACCOUNT/REGION/edits                held while something of the place is read, changed and put back
 //! ```
 
 mod content;
@@ -18,7 +20,10 @@ mod error;
 mod examine;
 mod name;
 mod pack;
+mod policy;
 mod publication;
+mod record;
+pub mod shape;
 mod versions;
 
 use std::collections::HashSet;
@@ -30,6 +35,7 @@ pub use content::{Digest, Incoming};
 pub use error::StoreError;
 pub use examine::UNZIPPED_LIMIT_BYTES;
 pub use name::{LayerName, Place, Reference};
+pub use policy::{Caller, Granted, Permission, Policy};
 pub use publication::{Filter, Publication};
 pub use versions::LayerVersion;
 
@@ -74,6 +80,26 @@ pub struct Freed {
     pub bytes: u64,
     /// Files that killed publishers have left.
     pub unfinished: u64,
+}
+
+impl Intake {
+    /// What AWS takes in one request; larger zips go through S3, there.
+    pub const DIRECT_LIMIT_BYTES: u64 = 52_428_800;
+
+    /// Whether AWS would take the zip in a request.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`], in AWS's words.
+    pub fn check_direct(&self) -> Result<(), StoreError> {
+        let size = self.incoming.size()?;
+        match size <= Intake::DIRECT_LIMIT_BYTES {
+            true => Ok(()),
+            false => Err(StoreError::TooLarge(format!(
+                "Zipped size must be smaller than {} bytes",
+                Intake::DIRECT_LIMIT_BYTES
+            ))),
+        }
+    }
 }
 
 impl Write for Intake {
@@ -143,7 +169,7 @@ impl Store {
         Ok(intake)
     }
 
-    /// A zip that is written piece by piece; `name` stands for it in messages.
+    /// A zip that is about to be written, which `name` stands for in messages. It is taken in when it is published.
     ///
     /// # Errors
     /// When the store cannot be written.
@@ -197,7 +223,7 @@ impl Store {
     pub fn version(&self, place: &Place, name: &LayerName, number: u64) -> Result<LayerVersion, StoreError> {
         check_number(number)?;
         let found = versions::read(&self.layer(place, name), place, name, number)?;
-        found.ok_or(StoreError::NotFound)
+        found.ok_or_else(StoreError::not_found)
     }
 
     /// The version that is meant, the highest where none is named; `here` where no other place is.
@@ -210,7 +236,7 @@ impl Store {
             Some(number) => self.version(place, &reference.name, number),
             None => {
                 let all = self.versions(place, &reference.name, &Filter::default())?;
-                all.into_iter().next().ok_or(StoreError::NotFound)
+                all.into_iter().next().ok_or_else(StoreError::not_found)
             }
         }
     }
@@ -256,11 +282,13 @@ impl Store {
     pub fn delete(&self, place: &Place, name: &LayerName, number: u64) -> Result<bool, StoreError> {
         match self.version(place, name, number) {
             Ok(_) => {}
-            Err(StoreError::NotFound) => return Ok(false),
+            Err(StoreError::NotFound(_)) => return Ok(false),
             Err(error) => return Err(error),
         }
         let _shared = self.share()?;
+        let _alone = self.edit(place)?;
         versions::delete(&self.layer(place, name), &self.scratch(), number)?;
+        record::remove(&self.policy_file(place, name, number))?;
         Ok(true)
     }
 
@@ -348,9 +376,24 @@ impl Store {
         self.locked("lock", File::lock_shared)
     }
 
+    /// Keeps others from changing policies and functions of a place, as long as the file is open. Who has what keeps the
+    /// collection away takes it before this.
+    fn edit(&self, place: &Place) -> Result<File, StoreError> {
+        self.locked_in(&self.place(place), "edits", File::lock)
+    }
+
     /// A lock of flock(2): the kernel takes it from whoever dies.
     fn locked(&self, name: &str, lock: fn(&File) -> io::Result<()>) -> Result<File, StoreError> {
-        let path = self.root.join(name);
+        self.locked_in(&self.root, name, lock)
+    }
+
+    fn locked_in(
+        &self,
+        directory: &Path,
+        name: &str,
+        lock: fn(&File) -> io::Result<()>,
+    ) -> Result<File, StoreError> {
+        let path = directory.join(name);
         let opened = OpenOptions::new().append(true).create(true).open(&path);
         let file = opened.map_err(at(&path))?;
         lock(&file).map_err(at(&path))?;
@@ -365,9 +408,13 @@ impl Store {
         self.root.join("content")
     }
 
-    fn layers_of(&self, place: &Place) -> PathBuf {
+    fn place(&self, place: &Place) -> PathBuf {
         let account = self.root.join("accounts").join(place.account());
-        account.join(place.region()).join("layers")
+        account.join(place.region())
+    }
+
+    fn layers_of(&self, place: &Place) -> PathBuf {
+        self.place(place).join("layers")
     }
 
     fn layer(&self, place: &Place, name: &LayerName) -> PathBuf {

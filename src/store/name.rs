@@ -80,8 +80,7 @@ impl Place {
 impl LayerName {
     /// The name, where it is one.
     pub fn check(text: &str) -> Option<LayerName> {
-        let is_part = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-        let is_name = (1..=LONGEST_NAME).contains(&text.len()) && text.bytes().all(is_part);
+        let is_name = text.len() <= LONGEST_NAME && is_word(text);
         is_name.then(|| LayerName(text.to_owned()))
     }
 }
@@ -141,6 +140,14 @@ impl Reference {
     }
 }
 
+/// `[a-zA-Z0-9-_]+`
+pub(super) fn is_word(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
 /// One sentence of a ValidationException.
 pub(super) fn complaint(member: &str, value: &str, constraint: &str) -> String {
     format!("Value '{value}' at '{member}' failed to satisfy constraint: {constraint}")
@@ -174,7 +181,8 @@ fn is_region(text: &str) -> bool {
         && digit.bytes().all(|b| b.is_ascii_digit())
 }
 
-fn partition_of(region: &str) -> &'static str {
+/// The partition of AWS that a region belongs to.
+pub(super) fn partition_of(region: &str) -> &'static str {
     let partitions = [
         ("cn-", "aws-cn"),
         ("us-gov-", "aws-us-gov"),

@@ -1,12 +1,11 @@
-//! Layers and versions as AWS's API writes them: names of fields, and which are absent. The command line and the server
-//! answer alike.
+//! What the store holds as AWS's API writes it: names of members, and which are absent.
 
 use serde_json::{Map, Value, json};
 
 use super::{Layer, LayerVersion, Publication};
 
-/// A version with its content, as PublishLayerVersion and GetLayerVersion answer; `location` is where its zip is to be had.
-pub fn whole(version: &LayerVersion, location: &str) -> Value {
+/// A layer version with its content, as PublishLayerVersion and GetLayerVersion answer; `location` is a URL of its zip.
+pub fn layer_version(version: &LayerVersion, location: &str) -> Value {
     let mut object = json!({
         "Content": {
             "Location": location,
@@ -23,8 +22,8 @@ pub fn whole(version: &LayerVersion, location: &str) -> Value {
     object
 }
 
-/// A version in a list.
-pub fn item(version: &LayerVersion) -> Value {
+/// A layer version in a list.
+pub fn layer_version_item(version: &LayerVersion) -> Value {
     let mut object = json!({
         "LayerVersionArn": version.arn(),
         "Version": version.version,
@@ -40,7 +39,7 @@ pub fn layer(layer: &Layer) -> Value {
     json!({
         "LayerName": layer.name.to_string(),
         "LayerArn": layer.arn,
-        "LatestMatchingVersion": item(&layer.latest),
+        "LatestMatchingVersion": layer_version_item(&layer.latest),
     })
 }
 

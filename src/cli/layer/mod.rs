@@ -1,7 +1,6 @@
 //! `optfs layer`: layers of the store published, listed, shown, copied out, deleted, and what is unused freed. The same that
 //! AWS's API does with layers, without a server.
 
-mod location;
 mod show;
 
 use std::fs;
@@ -14,11 +13,11 @@ use serde_json::json;
 
 use super::failure::{Class, Failure};
 use super::json::document;
+use super::location::location;
 use super::published::{StoreArgs, unknown};
 use super::size::{counted, human};
 use super::terminal::print;
 use crate::store::{Filter, LayerVersion, Place, Publication, Reference, Store, StoreError, shape};
-use location::location;
 
 /// Publish layers on this machine as AWS does; mount them by name
 ///
@@ -234,7 +233,7 @@ fn versions(args: &VersionsArgs) -> Result<ExitCode, Failure> {
     let versions = store.versions(place, &layer.name, &args.filter.filter())?;
     print(|out| {
         if args.json {
-            let versions: Vec<_> = versions.iter().map(shape::item).collect();
+            let versions: Vec<_> = versions.iter().map(shape::layer_version_item).collect();
             let body = json!({ "LayerVersions": versions });
             writeln!(out, "{}", document("layer versions", body))?;
         } else {
@@ -320,7 +319,11 @@ fn answer(question: &str, store: &Store, version: &LayerVersion, as_json: bool) 
     let zip = store.zip_by_digest(version);
     print(|out| {
         match as_json {
-            true => writeln!(out, "{}", document(question, shape::whole(version, &location(&zip))))?,
+            true => writeln!(
+                out,
+                "{}",
+                document(question, shape::layer_version(version, &location(&zip)))
+            )?,
             false => show::version(out, version, &zip)?,
         }
         Ok(ExitCode::SUCCESS)
@@ -347,7 +350,7 @@ fn version_named(args: &StoreArgs, word: &str) -> Result<(Store, LayerVersion), 
     let reference = Reference::check(word)?;
     match store.find(&here, &reference) {
         Ok(version) => Ok((store, version)),
-        Err(StoreError::NotFound) => Err(unknown(&store, &here, &reference)?.of_class(Class::No)),
+        Err(StoreError::NotFound(_)) => Err(unknown(&store, &here, &reference)?.of_class(Class::No)),
         Err(error) => Err(error.into()),
     }
 }

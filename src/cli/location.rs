@@ -1,4 +1,4 @@
-//! Where a zip of the store is to be had without a server.
+//! Where a file is, as a URL.
 
 use std::path::Path;
 
