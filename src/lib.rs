@@ -10,7 +10,7 @@
 //! 4½    |   bench                extract-and-run against mount-and-run, measured
 //!       |     |
 //! 4     |   launch extract fuse  a child in its own /opt · a directory on disk · the kernel
-//!       |              |    |
+//!       |   serve      |    |    and HTTP: AWS's API on the store
 //! 3½    |              |  guide  what a mount tells of itself: attributes, .optfs, statistics
 //!       |              | /  |
 //! 3   explain          fs --'    questions answered as data · files as plain values
@@ -36,5 +36,6 @@ pub mod fuse;
 pub mod guide;
 pub mod launch;
 pub mod path;
+pub mod serve;
 pub mod stack;
 pub mod store;

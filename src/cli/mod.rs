@@ -34,6 +34,7 @@ mod published;
 mod report;
 mod resolve;
 mod run;
+mod serve;
 mod shadows;
 mod size;
 mod stack_view;
@@ -115,6 +116,7 @@ enum Verb {
     Hash(hash::HashArgs),
     Lock(lock::LockArgs),
     Layer(layer::LayerArgs),
+    Serve(serve::ServeArgs),
     Doctor(doctor::DoctorArgs),
     Bench(bench::BenchArgs),
     Completions(completions::CompletionsArgs),
@@ -162,6 +164,7 @@ pub fn main() -> ExitCode {
         Verb::Hash(args) => hash::run(&args, cli.verbosity),
         Verb::Lock(args) => lock::run(&args, cli.verbosity),
         Verb::Layer(args) => layer::run(&args),
+        Verb::Serve(args) => serve::run(args),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::RunServer(args) => run::run_server(&args),
         Verb::RunChild(args) => return run::run_child(&args),

@@ -123,21 +123,32 @@ impl Reference {
 
     /// The same, or AWS's words of what is wrong with a layer's name.
     pub fn check(text: &str) -> Result<Reference, StoreError> {
-        Reference::parse(text).ok_or_else(|| {
-            let mut wrong = Vec::new();
-            if text.is_empty() {
-                wrong.push("Member must have length greater than or equal to 1".to_owned());
-            }
-            wrong.push(format!(
-                "Member must satisfy regular expression pattern: {NAME_PATTERN}"
-            ));
-            let wrong: Vec<_> = wrong
-                .iter()
-                .map(|wrong| complaint("layerName", text, wrong))
-                .collect();
-            validation(&wrong)
-        })
+        Reference::parse(text).ok_or_else(|| no_layer_name(text))
     }
+
+    /// A layer and no version of it, or AWS's words.
+    pub fn check_layer(text: &str) -> Result<Reference, StoreError> {
+        let reference = Reference::check(text)?;
+        match reference.version {
+            None => Ok(reference),
+            Some(_) => Err(no_layer_name(text)),
+        }
+    }
+}
+
+fn no_layer_name(text: &str) -> StoreError {
+    let mut wrong = Vec::new();
+    if text.is_empty() {
+        wrong.push("Member must have length greater than or equal to 1".to_owned());
+    }
+    wrong.push(format!(
+        "Member must satisfy regular expression pattern: {NAME_PATTERN}"
+    ));
+    let wrong: Vec<_> = wrong
+        .iter()
+        .map(|wrong| complaint("layerName", text, wrong))
+        .collect();
+    validation(&wrong)
 }
 
 /// `[a-zA-Z0-9-_]+`
