@@ -58,10 +58,17 @@ impl Desk {
         &self,
         question: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Fault> {
+        Ok(self.ask_plainly(question).await??)
+    }
+
+    /// The same, for who has words of his own for what the store refuses.
+    pub(super) async fn ask_plainly<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Store) -> T + Send + 'static,
+    ) -> Result<T, Fault> {
         let _turn = self.0.calls.acquire().await;
         let desk = Arc::clone(&self.0);
-        let answer = apart(move || question(&desk.store)).await?;
-        Ok(answer?)
+        apart(move || question(&desk.store)).await
     }
 }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::call::Scope;
 use super::desk::Desk;
 use super::fault::{Code, Fault};
-use super::{lambda, snapshots};
+use super::{lambda, s3, snapshots};
 
 const REQUEST_ID: &str = "x-amzn-requestid";
 /// What browsers say of where a request comes from.
@@ -109,7 +109,7 @@ async fn answer(desk: Desk, request: Request<Body>) -> Response {
     match first {
         snapshots::FIRST_PART => snapshots::answer(desk, request).await,
         _ if is_date(first) && !is_s3 => lambda::answer(desk, request).await,
-        _ => Fault::new(Code::UnknownOperation, "no such operation").into_response(),
+        _ => s3::answer(desk, request).await,
     }
 }
 

@@ -152,6 +152,8 @@ impl From<StoreError> for Fault {
             StoreError::PolicyLength(_) => Code::PolicyLengthExceeded,
             StoreError::CodeStorage(_) => Code::CodeStorageExceeded,
             StoreError::TooLarge(_) => Code::RequestEntityTooLarge,
+            // Lambda says these in its own words, before they come here.
+            StoreError::Object(_) => Code::InvalidParameterValue,
             StoreError::Io { .. }
             | StoreError::NotAStore(_)
             | StoreError::Format { .. }

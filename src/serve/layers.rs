@@ -87,7 +87,9 @@ pub(super) async fn publish(State(desk): State<Desk>, call: Call, headers: Heade
             ));
         }
         (None, Some(bucket), Some(key)) => {
-            return Err(Fault::parameter(format!("not yet {bucket} {key}")));
+            let place = layer.place.clone();
+            desk.ask(move |store| store.take_object(&place, &bucket, &key))
+                .await?
         }
         (None, ..) => return Err(Fault::parameter("Please provide a source for layer content.")),
     };

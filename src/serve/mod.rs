@@ -14,6 +14,7 @@ mod form;
 mod lambda;
 mod layers;
 mod pages;
+mod s3;
 mod scan;
 mod snapshots;
 

@@ -49,7 +49,7 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ),
     ("ratatui", &["cli"]),
     ("similar", &["cli"]),
-    ("sha2", &["content", "explain", "store", "cli"]),
+    ("sha2", &["content", "explain", "store", "serve", "cli"]),
     ("base64", &["explain", "store", "serve"]),
     ("uuid", &["store", "serve"]),
     ("toml", &["cli"]),
@@ -71,6 +71,7 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("quick_xml", &["serve"]),
     ("form_urlencoded", &["serve"]),
     ("percent_encoding", &["serve"]),
+    ("httpdate", &["serve"]),
     // The writer: reading is rawzip's, but for the second reader of the tests.
     ("zip", &["store"]),
 ];
