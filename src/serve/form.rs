@@ -1,5 +1,6 @@
 //! What a client sends as JSON: small members parsed, and the zip among them on disk, where the store wants it.
 
+use std::fmt::Display;
 use std::path::Path;
 
 use axum::body::Body;
@@ -92,8 +93,13 @@ async fn receive(
 fn parsed<T: DeserializeOwned>(text: &[u8]) -> Result<T, Fault> {
     // No body is as good as no members.
     let text = if text.is_empty() { b"{}" } else { text };
-    serde_json::from_slice(text)
-        .map_err(|error| Fault::serialization(format!("Could not parse request body into json: {error}")))
+    let refused =
+        |why: &dyn Display| Fault::serialization(format!("Could not parse request body into json: {why}"));
+    // A list would do for serde.
+    if !text.trim_ascii_start().starts_with(b"{") {
+        return Err(refused(&"an object is expected"));
+    }
+    serde_json::from_slice(text).map_err(|error| refused(&error))
 }
 
 impl From<ScanError> for Fault {
