@@ -12,13 +12,16 @@
 //! accounts/ACCOUNT/REGION/layers/NAME/3.json   a version, or that it was deleted
 //! buckets/NAME/objects/SHA256-OF-KEY.json      an object of a bucket
 //! accounts/ACCOUNT/REGION/layers/NAME/3.policy.json  which others may use it
+//! accounts/ACCOUNT/REGION/functions/NAME/  a function and its versions (`function`)
 //! accounts/ACCOUNT/REGION/edits                held while something of the place is read, changed and put back
 //! ```
 
+mod complaint;
 mod content;
 pub mod date;
 mod error;
 mod examine;
+pub mod function;
 mod name;
 pub mod object;
 mod pack;
@@ -44,7 +47,10 @@ pub use versions::LayerVersion;
 
 use content::{make_directories, names};
 use error::at;
+use examine::Use;
 
+/// What the zips of an account in a region may take together on AWS.
+pub const CODE_STORAGE_LIMIT_BYTES: u64 = 80_530_636_800;
 const FORMAT: &str = "optfs store 1\n";
 /// What a store has at its top; anything else there is somebody else's.
 const PARTS: [&str; 8] = [
@@ -72,6 +78,14 @@ pub struct Intake {
     _shared: File,
 }
 
+/// A zip that is content of the store. As long as it is held, nothing is collected.
+struct Taken {
+    digest: Digest,
+    code_size: u64,
+    unzipped_size: u64,
+    _shared: File,
+}
+
 /// A layer, and the highest of its versions that was asked for.
 #[derive(Debug)]
 pub struct Layer {
@@ -92,6 +106,21 @@ pub struct Freed {
     pub bytes: u64,
     /// Files that killed publishers have left.
     pub unfinished: u64,
+}
+
+impl Taken {
+    fn version(&self, place: &Place, name: &LayerName, about: Publication) -> LayerVersion {
+        LayerVersion {
+            place: place.clone(),
+            name: name.clone(),
+            version: 0,
+            about,
+            created_date: date::now(),
+            digest: self.digest,
+            code_size: self.code_size,
+            unzipped_size: self.unzipped_size,
+        }
+    }
 }
 
 impl Intake {
@@ -209,23 +238,39 @@ impl Store {
         intake: Intake,
     ) -> Result<LayerVersion, StoreError> {
         about.check()?;
+        let taken = self.take_in(place, intake, Use::Layer)?;
+        let mut version = taken.version(place, name, about);
+        versions::add(&self.layer(place, name), &self.scratch(), &mut version)?;
+        Ok(version)
+    }
+
+    /// Makes a zip content of the store, if AWS would.
+    fn take_in(&self, place: &Place, intake: Intake, purpose: Use) -> Result<Taken, StoreError> {
         let mut intake = intake;
         let file = intake.incoming.file().try_clone().map_err(at(&intake.name))?;
-        let unzipped_size = examine::examine(&intake.name, file)?;
+        let unzipped_size = examine::examine(&intake.name, file, purpose)?;
         let (digest, code_size) = intake.incoming.digest()?;
+        self.check_storage(place, code_size)?;
         content::install(&self.contents(), &intake.incoming, digest, code_size)?;
-        let mut version = LayerVersion {
-            place: place.clone(),
-            name: name.clone(),
-            version: 0,
-            about,
-            created_date: date::now(),
+        Ok(Taken {
             digest,
             code_size,
             unzipped_size,
-        };
-        versions::add(&self.layer(place, name), &self.scratch(), &mut version)?;
-        Ok(version)
+            _shared: intake._shared,
+        })
+    }
+
+    /// Whether a zip more is within what AWS gives an account in a region. Small ones are not counted at the door: it would take
+    /// tens of thousands of them.
+    fn check_storage(&self, place: &Place, code_size: u64) -> Result<(), StoreError> {
+        const COUNTED_BYTES: u64 = 1 << 20;
+        if code_size < COUNTED_BYTES {
+            return Ok(());
+        }
+        match self.usage(place)?.code_bytes.saturating_add(code_size) <= CODE_STORAGE_LIMIT_BYTES {
+            true => Ok(()),
+            false => Err(StoreError::CodeStorage("Code storage limit exceeded.".to_owned())),
+        }
     }
 
     /// One version.
@@ -314,7 +359,7 @@ impl Store {
         content::plain(&self.contents(), version.digest)
     }
 
-    /// Removes content that no version has, and what killed publishers have left. Waits until nobody publishes.
+    /// Removes content that no version of a layer or function has, and what killed publishers have left. Waits until nobody publishes.
     ///
     /// # Errors
     /// When a file of the store cannot be read, and so nobody knows what is in use; nothing is removed then.
@@ -341,7 +386,7 @@ impl Store {
         Ok(freed)
     }
 
-    /// The digests that any version of any place has.
+    /// The digests that any version of a layer or function of any place has.
     fn used(&self) -> Result<HashSet<Digest>, StoreError> {
         let mut used: HashSet<_> = self.used_by_objects()?.into_iter().collect();
         let accounts = self.root.join("accounts");
@@ -355,6 +400,7 @@ impl Store {
                     let versions = self.versions(&place, &layer, &Filter::default())?;
                     used.extend(versions.iter().map(|version| version.digest));
                 }
+                self.used_by_functions(&place, &mut used)?;
             }
         }
         Ok(used)

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::name::{complaint, is_word, partition_of, validation};
+use super::complaint::Complaints;
+use super::name::{is_word, partition_of};
 use super::record;
 use super::{LayerName, LayerVersion, Place, Store, StoreError};
 
@@ -126,28 +127,16 @@ impl Permission {
     /// [`StoreError::Invalid`], with a sentence for each member that is wrong.
     pub fn check(&self) -> Result<(), StoreError> {
         let mut wrong = check_statement_id(&self.statement_id);
-        let mut pattern = |member: &str, value: &str, fits: bool, pattern: &str| {
-            if !fits {
-                let constraint = format!("Member must satisfy regular expression pattern: {pattern}");
-                wrong.push(complaint(member, value, &constraint));
-            }
-        };
-        pattern("action", &self.action, self.action == ACTION, ACTION);
+        wrong.pattern("action", &self.action, self.action == ACTION, ACTION);
         let principal = &self.principal;
-        pattern(
-            "principal",
-            principal,
-            principal == "*" || account_of(principal).is_some(),
-            r"\d{12}|\*|arn:(aws[a-zA-Z-]*):iam::\d{12}:root",
-        );
+        let is_principal = principal == "*" || account_of(principal).is_some();
+        let pattern = r"\d{12}|\*|arn:(aws[a-zA-Z-]*):iam::\d{12}:root";
+        wrong.pattern("principal", principal, is_principal, pattern);
         if let Some(organization) = &self.organization_id {
             let fits = is_organization(organization);
-            pattern("organizationId", organization, fits, "o-[a-z0-9]{10,32}");
+            wrong.pattern("organizationId", organization, fits, "o-[a-z0-9]{10,32}");
         }
-        match wrong.is_empty() {
-            true => Ok(()),
-            false => Err(validation(&wrong)),
-        }
+        wrong.end()
     }
 
     fn statement(&self, version: &LayerVersion) -> Statement {
@@ -177,7 +166,7 @@ impl Permission {
 impl Statement {
     fn allows(&self, caller: &Caller) -> bool {
         let is_meant = match &self.principal {
-            Principal::Everybody(_) => true,
+            Principal::Everybody(star) => star == "*",
             Principal::Account { arn } => account_of(arn) == Some(caller.account),
         };
         let organization = self
@@ -280,10 +269,7 @@ impl Store {
         statement_id: &str,
         revision: Option<&str>,
     ) -> Result<(), StoreError> {
-        let wrong = check_statement_id(statement_id);
-        if !wrong.is_empty() {
-            return Err(validation(&wrong));
-        }
+        check_statement_id(statement_id).end()?;
         self.version_with_policy(place, name, number)?;
         let _shared = self.share()?;
         let _alone = self.edit(place)?;
@@ -410,16 +396,10 @@ fn check_revision(record: &Record, revision: Option<&str>) -> Result<(), StoreEr
     }
 }
 
-fn check_statement_id(id: &str) -> Vec<String> {
-    let mut wrong = Vec::new();
-    if id.len() > LONGEST_STATEMENT_ID {
-        let constraint = format!("Member must have length less than or equal to {LONGEST_STATEMENT_ID}");
-        wrong.push(complaint("statementId", id, &constraint));
-    }
-    if !is_word(id) {
-        let constraint = "Member must satisfy regular expression pattern: ([a-zA-Z0-9-_]+)";
-        wrong.push(complaint("statementId", id, constraint));
-    }
+fn check_statement_id(id: &str) -> Complaints {
+    let mut wrong = Complaints::default();
+    wrong.longest("statementId", id, LONGEST_STATEMENT_ID);
+    wrong.pattern("statementId", id, is_word(id), "([a-zA-Z0-9-_]+)");
     wrong
 }
 

@@ -158,7 +158,7 @@ pub(super) fn delete(directory: &Path, scratch: &Path, number: u64) -> Result<()
 }
 
 /// The numbers that were ever given, in order.
-fn numbers(directory: &Path) -> Result<Vec<u64>, StoreError> {
+pub(super) fn numbers(directory: &Path) -> Result<Vec<u64>, StoreError> {
     let names = names(directory)?;
     let number = |name: &String| name.strip_suffix(".json")?.parse().ok();
     let mut numbers: Vec<_> = names.iter().filter_map(number).collect();
