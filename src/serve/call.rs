@@ -90,6 +90,12 @@ impl Call {
         let found = self.query.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str())
     }
+
+    /// A word of the query that may stand there several times.
+    pub(super) fn words(&self, name: &str) -> Vec<String> {
+        let found = self.query.iter().filter(|(known, _)| known == name);
+        found.map(|(_, value)| value.clone()).collect()
+    }
 }
 
 impl FromRequestParts<Desk> for Call {

@@ -3,13 +3,13 @@
 use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
-use axum::routing::{delete, get};
+use axum::routing::{delete, get, post, put};
 use hyper::{Request, Uri};
 use tower::ServiceExt;
 
 use super::desk::Desk;
 use super::fault::{Code, Fault};
-use super::layers;
+use super::{functions, layers};
 
 /// Answers a request to Lambda. Paths are split before their parts are decoded, so that a part may hold a slash.
 pub(super) async fn answer(desk: Desk, mut request: Request<Body>) -> Response {
@@ -33,6 +33,32 @@ pub(super) async fn answer(desk: Desk, mut request: Request<Body>) -> Response {
         .route(
             "/2018-10-31/layers/{layer}/versions/{version}/policy/{statement}",
             delete(layers::revoke),
+        )
+        .route(
+            "/2015-03-31/functions",
+            get(functions::list).post(functions::create),
+        )
+        .route(
+            "/2015-03-31/functions/{function}",
+            get(functions::get).delete(functions::delete),
+        )
+        .route(
+            "/2015-03-31/functions/{function}/configuration",
+            get(functions::configuration).put(functions::update),
+        )
+        .route("/2015-03-31/functions/{function}/code", put(functions::recode))
+        .route(
+            "/2015-03-31/functions/{function}/invocations",
+            post(functions::invoke),
+        )
+        .route(
+            "/2015-03-31/functions/{function}/versions",
+            get(functions::versions).post(functions::publish),
+        )
+        .route("/2016-08-19/account-settings", get(functions::account))
+        .route(
+            "/2017-03-31/tags/{arn}",
+            get(functions::tags).post(functions::tag).delete(functions::untag),
         )
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)

@@ -11,6 +11,7 @@ mod desk;
 mod door;
 mod fault;
 mod form;
+mod functions;
 mod lambda;
 mod layers;
 mod pages;

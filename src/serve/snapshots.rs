@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use axum::body::Body;
 use axum::http::request::Parts;
@@ -13,8 +13,9 @@ use hyper::{HeaderMap, Method, Request, StatusCode};
 use tokio_util::io::ReaderStream;
 
 use super::desk::{Desk, apart};
-use super::fault::{Code, Fault};
-use crate::store::{LayerName, LayerVersion, Place, StoreError};
+use super::fault::{Code as FaultCode, Fault};
+use crate::store::function::{Code, Function};
+use crate::store::{Digest, LayerName, LayerVersion, Place, Store, StoreError};
 
 /// What the paths begin with: no name of a bucket.
 pub(super) const FIRST_PART: &str = "~";
@@ -28,6 +29,16 @@ pub(super) fn location(base: &str, version: &LayerVersion) -> String {
     format!("{base}/{FIRST_PART}/layers/{account}/{region}/{name}/{number}/{digest}.zip")
 }
 
+/// Where the zip of a function's code can be downloaded; of an image there is none.
+pub(super) fn code_location(base: &str, function: &Function) -> String {
+    let Some(digest) = digest_of(function) else {
+        return String::new();
+    };
+    let (account, region) = (function.place.account(), function.place.region());
+    let (name, version) = (&function.name, function.version_word());
+    format!("{base}/{FIRST_PART}/functions/{account}/{region}/{name}/{version}/{digest}.zip")
+}
+
 /// Answers a request for a zip.
 pub(super) async fn answer(desk: Desk, request: Request<Body>) -> Response {
     let (asked, _) = request.into_parts();
@@ -36,37 +47,64 @@ pub(super) async fn answer(desk: Desk, request: Request<Body>) -> Response {
 }
 
 async fn download(desk: &Desk, asked: &Parts) -> Result<Response, Fault> {
-    let unknown = || Fault::new(Code::ResourceNotFound, "There is no such zip, or no more.");
+    let unknown = || Fault::new(FaultCode::ResourceNotFound, "There is no such zip, or no more.");
     if asked.method != Method::GET && asked.method != Method::HEAD {
         return Err(Fault::new(
-            Code::UnknownOperation,
+            FaultCode::UnknownOperation,
             "a zip can be read, and nothing else",
         ));
     }
     let parts: Vec<_> = asked.uri.path().split('/').skip(2).collect();
-    let ["layers", account, region, name, number, digest] = parts[..] else {
+    let [kind, account, region, name, version, wanted] = parts[..] else {
         return Err(unknown());
     };
     let place = Place::new(account, region).map_err(|_| unknown())?;
-    let name = LayerName::check(name).ok_or_else(unknown)?;
-    let number = number.parse().map_err(|_| unknown())?;
-    let digest = digest.to_owned();
-    let zip = desk
-        .ask(move |store| {
-            let version = store.version(&place, &name, number)?;
-            match format!("{}.zip", version.digest) == digest {
-                true => Ok(store.zip_by_digest(&version)),
-                false => Err(StoreError::NotFound(
-                    "There is no such zip, or no more.".to_owned(),
-                )),
-            }
-        })
-        .await?;
+    let (wanted, name, version) = (wanted.to_owned(), name.to_owned(), version.to_owned());
+    let found = match kind {
+        "layers" => {
+            desk.ask(move |store| layer_zip(store, &place, &name, &version))
+                .await?
+        }
+        "functions" => {
+            let qualifier = Some(version);
+            let found = desk.ask(move |store| {
+                let function = store.function(&place, &name, qualifier.as_deref())?;
+                let zip = store.function_code(&function);
+                Ok(digest_of(&function).zip(zip))
+            });
+            found.await?
+        }
+        _ => None,
+    };
+    let (digest, zip) = found.ok_or_else(unknown)?;
+    if format!("{digest}.zip") != wanted {
+        return Err(unknown());
+    }
     let mut response = file(&zip, &asked.headers, asked.method == Method::HEAD).await?;
     response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/zip"));
     Ok(response)
+}
+
+fn layer_zip(
+    store: &Store,
+    place: &Place,
+    name: &str,
+    number: &str,
+) -> Result<Option<(Digest, PathBuf)>, StoreError> {
+    let (Some(name), Ok(number)) = (LayerName::check(name), number.parse()) else {
+        return Ok(None);
+    };
+    let version = store.version(place, &name, number)?;
+    Ok(Some((version.digest, store.zip_by_digest(&version))))
+}
+
+fn digest_of(function: &Function) -> Option<Digest> {
+    match function.code {
+        Code::Zip { sha256, .. } => Some(sha256),
+        Code::Image(_) => None,
+    }
 }
 
 /// A file, or the part of it that is asked for; only what would be said of it, where the body is not wanted.
