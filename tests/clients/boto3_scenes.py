@@ -219,4 +219,72 @@ for call, code_, words in [
         raise AssertionError(code_)
     except ClientError as error:
         assert error.response["Error"]["Code"] == code_, error
+
+# Functions.
+role = "arn:aws:iam::123456789012:role/lambda-role"
+base = {"Runtime": "python3.12", "Role": role, "Handler": "index.handler"}
+made = aws.create_function(FunctionName="f", Code={"ZipFile": code}, Layers=[plain["LayerVersionArn"]], Tags={"a": "b"}, **base)
+assert made["ResponseMetadata"]["HTTPStatusCode"] == 201 and made["Layers"] == [{"Arn": arn + ":1", "CodeSize": len(code)}]
+for waiter in "function_exists", "function_active", "function_active_v2", "function_updated", "function_updated_v2":
+    aws.get_waiter(waiter).wait(FunctionName="f", WaiterConfig={"Delay": 1, "MaxAttempts": 2})
+error = refused(
+    aws.create_function, "ResourceConflictException", "Function already exist: f", 409, FunctionName="f", Code={"ZipFile": code}, **base
+)
+assert isinstance(error, e.ResourceConflictException)
+function = aws.get_function(FunctionName=made["FunctionArn"])
+assert function["Tags"] == {"a": "b"}
+with urllib.request.urlopen(function["Code"]["Location"]) as download:
+    assert download.read() == code
+for layers_, message in [
+    ([arn + ":1"] * 6, "Cannot reference more than 5 layers."),
+    ([arn + ":9"], f"Layer version {arn}:9 does not exist."),
+    ([arn + ":1"] * 2, "Two different versions of the same layer are not allowed to be referenced in the same function."),
+]:
+    refused(
+        aws.update_function_configuration, "InvalidParameterValueException", message, 400, FunctionName="f", Layers=layers_
+    )
+updated = aws.update_function_configuration(FunctionName="f", Timeout=10, Environment={"Variables": {"AB": "c"}})
+assert updated["Timeout"] == 10 and updated["Layers"] and updated["Environment"] == {"Variables": {"AB": "c"}}
+error = refused(
+    aws.update_function_configuration, "PreconditionFailedException",
+    "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest "
+    "Revision Id", 412, FunctionName="f", RevisionId="wrong",
+)
+other_code = zipped(b="y = 2")
+recoded = aws.update_function_code(FunctionName="f", ZipFile=other_code, Publish=True)
+assert recoded["Version"] == "1" and recoded["CodeSize"] == len(other_code)
+recoded = aws.update_function_code(FunctionName="f", S3Bucket="bkt", S3Key=key)
+assert recoded["CodeSha256"] == plain["Content"]["CodeSha256"]
+assert aws.publish_version(FunctionName="f")["Version"] == "2"
+listed = aws.list_versions_by_function(FunctionName="f")["Versions"]
+assert [version["Version"] for version in listed] == ["$LATEST", "1", "2"]
+got = aws.get_function_configuration(FunctionName="f", Qualifier="1")
+assert got["FunctionArn"].endswith(":f:1") and got["CodeSize"] == len(other_code)
+for number in range(55):
+    aws.create_function(FunctionName=f"g{number:02}", Code={"ZipFile": code}, **base)
+pages = aws.get_paginator("list_functions").paginate()
+names = [function["FunctionName"] for page in pages for function in page["Functions"]]
+assert names == ["f"] + [f"g{number:02}" for number in range(55)], names
+everything = aws.get_paginator("list_functions").paginate(FunctionVersion="ALL")
+assert sum(len(page["Functions"]) for page in everything) == 58
+usage = aws.get_account_settings()
+assert usage["AccountUsage"]["FunctionCount"] == 56 and usage["AccountLimit"]["CodeSizeZipped"] == 52428800
+aws.tag_resource(Resource=made["FunctionArn"], Tags={"c": "d", "x": "y"})
+aws.untag_resource(Resource=made["FunctionArn"], TagKeys=["a", "x"])
+assert aws.list_tags(Resource=made["FunctionArn"])["Tags"] == {"c": "d"}
+# What a function has, it keeps.
+aws.delete_layer_version(LayerName="plain", VersionNumber=1)
+assert aws.get_function_configuration(FunctionName="f")["Layers"] == [{"Arn": arn + ":1", "CodeSize": len(code)}]
+refused(aws.invoke, "UnsupportedOperationException", "optfs run --function f -- COMMAND", 400, FunctionName="f")
+aws.delete_function(FunctionName="f")
+error = refused(
+    aws.get_function, "ResourceNotFoundException", "Function not found: arn:aws:lambda:us-east-2:123456789012:function:f", 404,
+    FunctionName="f",
+)
+refused(
+    aws.get_function, "ResourceNotFoundException", "Functions from 'eu-west-3' are not reachable in this region ('us-east-2')", 404,
+    FunctionName="arn:aws:lambda:eu-west-3:123456789012:function:f",
+)
+refused(aws.create_function, "ValidationException", "at 'role' failed to satisfy constraint", 400, FunctionName="h", Code={"ZipFile": code}, **{**base, "Role": "r1"})
+refused(aws.create_function, "InvalidParameterValueException", "Please provide a source for function code.", 400, FunctionName="h", Code={}, **base)
 print("all well")

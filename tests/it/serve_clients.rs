@@ -142,6 +142,89 @@ fn the_documented_commands_answer_as_documented() {
     );
 }
 
+/// The commands of AWS's documentation that attach layers, one of them of another account, word for word.
+#[test]
+fn layers_are_attached_to_a_function_as_documented() {
+    let server = Server::new();
+    let zip = RawZip::new()
+        .file("index.py", "def handler(event, context): pass")
+        .build();
+    fs::write(server.path("f.zip"), &zip).unwrap();
+    let publish = |name: &str, account: &str, times: usize| {
+        let zip = server.path("f.zip");
+        let zip = zip.to_str().unwrap();
+        for _ in 0..times {
+            let place = ["--account", account, "--region", "us-east-2"];
+            server.optfs(&[&["layer", "publish", name, "--zip", zip][..], &place].concat());
+        }
+    };
+    publish("my-layer", "123456789012", 3);
+    publish("their-layer", "210987654321", 2);
+    let create = "lambda create-function --function-name my-function --runtime nodejs8.10 --role \
+                  arn:aws:iam::123456789012:role/service-role/lambda-role --handler index.handler --timeout 5 \
+                  --tracing-config Mode=Active --zip-file fileb://f.zip";
+    let made = server.aws_json(&words(create));
+    assert_eq!(
+        (&made["State"], &made["Version"]),
+        (&json!("Active"), &json!("$LATEST"))
+    );
+    let update = "lambda update-function-configuration --function-name my-function --layers \
+                  arn:aws:lambda:us-east-2:123456789012:layer:my-layer:3 \
+                  arn:aws:lambda:us-east-2:210987654321:layer:their-layer:2";
+    let refused = server.aws(&words(update));
+    assert!(
+        refused.stderr.contains(
+            "An error occurred (AccessDeniedException) when calling the UpdateFunctionConfiguration operation: User: \
+             arn:aws:iam::123456789012:user/"
+        ),
+        "{refused:?}"
+    );
+    // The other account grants it: with a key of twelve digits.
+    let granted = server.ask(
+        "POST /2018-10-31/layers/their-layer/versions/2/policy",
+        "Authorization: AWS4-HMAC-SHA256 Credential=210987654321/20261120/us-east-2/lambda/aws4_request\r\n",
+        br#"{"StatementId":"xaccount","Action":"lambda:GetLayerVersion","Principal":"123456789012"}"#,
+    );
+    assert_eq!(granted.status, 201, "{granted:?}");
+    let mut updated = settled(server.aws_json(&words(update)));
+    let documented = json!({
+        "FunctionName": "my-function",
+        "FunctionArn": "arn:aws:lambda:us-east-2:123456789012:function:my-function",
+        "Runtime": "nodejs8.10",
+        "Role": "arn:aws:iam::123456789012:role/service-role/lambda-role",
+        "Handler": "index.handler",
+        "CodeSize": zip.len(),
+        "Description": "",
+        "Timeout": 5,
+        "MemorySize": 128,
+        "LastModified": "…",
+        "CodeSha256": made["CodeSha256"],
+        "Version": "$LATEST",
+        "TracingConfig": { "Mode": "Active" },
+        "RevisionId": "…",
+        "Layers": [
+            { "Arn": "arn:aws:lambda:us-east-2:123456789012:layer:my-layer:3", "CodeSize": zip.len() },
+            { "Arn": "arn:aws:lambda:us-east-2:210987654321:layer:their-layer:2", "CodeSize": zip.len() }
+        ]
+    });
+    // AWS has more members since.
+    let documented = documented.as_object().unwrap();
+    let found = updated.as_object_mut().unwrap();
+    found.retain(|name, _| documented.contains_key(name));
+    assert_eq!(found, documented);
+    let none = server.aws_json(&words(
+        "lambda update-function-configuration --function-name my-function --layers []",
+    ));
+    assert_eq!(none.get("Layers"), None);
+    let invoked = server.aws(&words("lambda invoke --function-name my-function out.json"));
+    assert!(
+        invoked
+            .stderr
+            .contains("'optfs run --function my-function -- COMMAND'"),
+        "{invoked:?}"
+    );
+}
+
 /// `aws s3 cp` sends what is larger than 8 MB in parts, and gets it in ranges.
 #[test]
 fn a_large_layer_is_uploaded_in_parts_published_and_downloaded() {
