@@ -38,6 +38,7 @@ mod shadows;
 mod size;
 mod stack_view;
 mod stat;
+mod supervise;
 mod terminal;
 mod torn;
 mod tree;
