@@ -122,6 +122,8 @@ enum Verb {
     #[command(hide = true)]
     BenchChild(bench::ChildArgs),
     #[command(hide = true)]
+    BuildKeeper(layer::KeeperArgs),
+    #[command(hide = true)]
     Guard(guard::GuardArgs),
     #[command(hide = true)]
     RunServer(run::ServerArgs),
@@ -162,7 +164,7 @@ pub fn main() -> ExitCode {
         Verb::Order(args) => order::run(&args),
         Verb::Hash(args) => hash::run(&args, cli.verbosity),
         Verb::Lock(args) => lock::run(&args, cli.verbosity),
-        Verb::Layer(args) => layer::run(&args),
+        Verb::Layer(args) => layer::run(&args, cli.verbosity),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::RunServer(args) => run::run_server(&args),
         Verb::RunChild(args) => return run::run_child(&args),
@@ -170,6 +172,7 @@ pub fn main() -> ExitCode {
         Verb::Extract(args) => extract::run(&args, cli.verbosity),
         Verb::Bench(args) => bench::run(&args, cli.verbosity),
         Verb::BenchChild(args) => bench::run_child(&args),
+        Verb::BuildKeeper(args) => layer::run_keeper(&args),
         Verb::Guard(args) => guard::run(&args),
     };
     result.unwrap_or_else(Failure::report)

@@ -23,11 +23,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("fuse", &["fs", "guide"]),
     ("extract", &["fs", "stack"]),
     ("bench", &["launch"]),
+    ("build", &["launch"]),
     (
         "cli",
         &[
             "path", "cache", "launch", "archive", "stack", "content", "fs", "explain", "guide", "fuse",
-            "extract", "bench", "store",
+            "extract", "bench", "build", "store",
         ],
     ),
 ];
@@ -42,7 +43,10 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("clap_complete", &["cli"]),
     ("indicatif", &["cli"]),
     ("env_logger", &["cli"]),
-    ("serde_json", &["cli", "bench", "explain", "guide", "store"]),
+    (
+        "serde_json",
+        &["cli", "bench", "build", "explain", "guide", "store"],
+    ),
     ("ratatui", &["cli"]),
     ("similar", &["cli"]),
     ("sha2", &["content", "explain", "store", "cli"]),
