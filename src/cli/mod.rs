@@ -39,6 +39,7 @@ mod shadows;
 mod size;
 mod stack_view;
 mod stat;
+mod supervise;
 mod terminal;
 mod torn;
 mod tree;
@@ -123,6 +124,8 @@ enum Verb {
     #[command(hide = true)]
     BenchChild(bench::ChildArgs),
     #[command(hide = true)]
+    BuildKeeper(layer::KeeperArgs),
+    #[command(hide = true)]
     Guard(guard::GuardArgs),
     #[command(hide = true)]
     RunServer(run::ServerArgs),
@@ -163,7 +166,7 @@ pub fn main() -> ExitCode {
         Verb::Order(args) => order::run(&args),
         Verb::Hash(args) => hash::run(&args, cli.verbosity),
         Verb::Lock(args) => lock::run(&args, cli.verbosity),
-        Verb::Layer(args) => layer::run(&args),
+        Verb::Layer(args) => layer::run(&args, cli.verbosity),
         Verb::Serve(args) => serve::run(args),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::RunServer(args) => run::run_server(&args),
@@ -172,6 +175,7 @@ pub fn main() -> ExitCode {
         Verb::Extract(args) => extract::run(&args, cli.verbosity),
         Verb::Bench(args) => bench::run(&args, cli.verbosity),
         Verb::BenchChild(args) => bench::run_child(&args),
+        Verb::BuildKeeper(args) => layer::run_keeper(&args),
         Verb::Guard(args) => guard::run(&args),
     };
     result.unwrap_or_else(Failure::report)

@@ -204,8 +204,16 @@ impl Store {
     /// # Errors
     /// When something in it cannot be read, or be in a zip.
     pub fn take_directory(&self, directory: &Path) -> Result<Intake, StoreError> {
+        self.take_directory_as(directory, directory)
+    }
+
+    /// The same, of a directory that is called otherwise in messages.
+    ///
+    /// # Errors
+    /// As [`Store::take_directory`].
+    pub fn take_directory_as(&self, directory: &Path, name: &Path) -> Result<Intake, StoreError> {
         fs::read_dir(directory).map_err(at(directory))?;
-        let mut intake = self.intake(directory)?;
+        let mut intake = self.intake(name)?;
         pack::pack(directory, intake.incoming.file())?;
         Ok(intake)
     }

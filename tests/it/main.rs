@@ -11,6 +11,7 @@ mod support;
 mod ahead;
 mod bad_input;
 mod bench;
+mod built;
 mod check;
 mod ci;
 mod conformance;

@@ -24,11 +24,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("extract", &["fs", "stack"]),
     ("bench", &["launch"]),
     ("serve", &["store"]),
+    ("build", &["launch"]),
     (
         "cli",
         &[
             "path", "cache", "launch", "archive", "stack", "content", "fs", "explain", "guide", "fuse",
-            "extract", "bench", "store", "serve",
+            "extract", "bench", "build", "store", "serve",
         ],
     ),
 ];
@@ -45,7 +46,7 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("env_logger", &["cli"]),
     (
         "serde_json",
-        &["cli", "bench", "explain", "guide", "store", "serve"],
+        &["cli", "bench", "build", "explain", "guide", "store", "serve"],
     ),
     ("ratatui", &["cli"]),
     ("similar", &["cli"]),
