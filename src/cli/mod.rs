@@ -11,6 +11,7 @@ mod doctor;
 mod explore;
 mod extract;
 mod failure;
+mod function;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod guard;
@@ -33,6 +34,7 @@ mod printable;
 mod published;
 mod report;
 mod resolve;
+mod rows;
 mod run;
 mod shadows;
 mod size;
@@ -115,6 +117,7 @@ enum Verb {
     Hash(hash::HashArgs),
     Lock(lock::LockArgs),
     Layer(layer::LayerArgs),
+    Function(function::FunctionArgs),
     Doctor(doctor::DoctorArgs),
     Bench(bench::BenchArgs),
     Completions(completions::CompletionsArgs),
@@ -162,6 +165,7 @@ pub fn main() -> ExitCode {
         Verb::Hash(args) => hash::run(&args, cli.verbosity),
         Verb::Lock(args) => lock::run(&args, cli.verbosity),
         Verb::Layer(args) => layer::run(&args),
+        Verb::Function(args) => function::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::RunServer(args) => run::run_server(&args),
         Verb::RunChild(args) => return run::run_child(&args),
