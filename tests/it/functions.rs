@@ -606,7 +606,18 @@ fn shop() -> Shop {
     shop
 }
 
+/// Where the zip of a function is.
+fn location(shop: &Shop, name: &str) -> PathBuf {
+    let got = shop.json(&["function", "get", name, "--json"]);
+    let url = got["Code"]["Location"].as_str().unwrap();
+    url.strip_prefix("file://").unwrap().into()
+}
+
 fn create<'a>(name: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let code: &[&str] = match more.contains(&"--zip-file") {
+        true => &[],
+        false => &["--zip-file", "code.zip"],
+    };
     let words = [
         "function",
         "create",
@@ -615,10 +626,8 @@ fn create<'a>(name: &'a str, more: &[&'a str]) -> Vec<&'a str> {
         "python3.12",
         "--handler",
         "index.handler",
-        "--zip-file",
-        "code.zip",
     ];
-    [&words[..], more].concat()
+    [&words[..], code, more].concat()
 }
 
 #[test]
@@ -649,15 +658,8 @@ fn a_function_is_made_changed_published_and_deleted_without_a_server() {
     assert_eq!(made["Layers"][1]["Arn"], layer("numpy"));
     let got = shop.json(&["function", "get", arn, "--json"]);
     assert_eq!(got["Tags"], json!({ "team": "a", "x": "" }));
-    let zip = got["Code"]["Location"]
-        .as_str()
-        .unwrap()
-        .strip_prefix("file://")
-        .unwrap();
-    assert_eq!(
-        fs::read(zip).unwrap(),
-        fs::read(shop.path("here/code.zip")).unwrap()
-    );
+    let code = fs::read(location(&shop, "my-function")).unwrap();
+    assert_eq!(code, fs::read(shop.path("here/code.zip")).unwrap());
     let shown = shop.say(&["function", "get", "my-function"]);
     for line in [
         "my-function\n",
@@ -857,16 +859,24 @@ fn eight_processes_change_one_function_and_nothing_is_lost() {
                         &description,
                     ];
                     shop.say(&words);
-                    let own = format!("own-{process}");
+                    // One that nobody else has, with code that nobody else has, while others collect.
+                    let (own, zip) = (format!("own-{process}"), format!("{process}.zip"));
                     match round {
-                        0 => shop.say(&create(&own, &[])),
-                        4 => shop.say(&["function", "delete", &own]),
-                        _ => shop.say(&["function", "update", &own, "--timeout", "9"]),
-                    };
+                        0 => {
+                            shop.write(&zip, RawZip::new().file("index.py", &own));
+                            shop.say(&create(&own, &["--zip-file", &zip]));
+                        }
+                        4 => {
+                            let code = fs::read(location(shop, &own)).unwrap();
+                            assert_eq!(code, fs::read(shop.path("here").join(zip)).unwrap());
+                            shop.say(&["function", "delete", &own]);
+                        }
+                        _ => drop(shop.say(&["function", "update", &own, "--timeout", "9"])),
+                    }
                 }
             });
         }
-        for _ in 0..5 {
+        for _ in 0..30 {
             shop.say(&["layer", "gc"]);
         }
     });
