@@ -11,6 +11,7 @@ mod doctor;
 mod explore;
 mod extract;
 mod failure;
+mod function;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod guard;
@@ -33,6 +34,7 @@ mod printable;
 mod published;
 mod report;
 mod resolve;
+mod rows;
 mod run;
 mod serve;
 mod shadows;
@@ -118,6 +120,7 @@ enum Verb {
     Lock(lock::LockArgs),
     Layer(layer::LayerArgs),
     Serve(serve::ServeArgs),
+    Function(function::FunctionArgs),
     Doctor(doctor::DoctorArgs),
     Bench(bench::BenchArgs),
     Completions(completions::CompletionsArgs),
@@ -167,6 +170,7 @@ pub fn main() -> ExitCode {
         Verb::Hash(args) => hash::run(&args, cli.verbosity),
         Verb::Lock(args) => lock::run(&args, cli.verbosity),
         Verb::Layer(args) => layer::run(&args, cli.verbosity),
+        Verb::Function(args) => function::run(&args),
         Verb::Serve(args) => serve::run(args),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::RunServer(args) => run::run_server(&args),
