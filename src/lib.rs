@@ -39,3 +39,4 @@ pub mod launch;
 pub mod path;
 pub mod stack;
 pub mod store;
+pub mod template;

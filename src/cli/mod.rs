@@ -11,6 +11,7 @@ mod doctor;
 mod explore;
 mod extract;
 mod failure;
+mod function;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod guard;

@@ -18,6 +18,7 @@ mod error;
 mod examine;
 mod name;
 mod pack;
+mod packed;
 mod publication;
 mod versions;
 
@@ -30,6 +31,7 @@ pub use content::{Digest, Incoming};
 pub use error::StoreError;
 pub use examine::UNZIPPED_LIMIT_BYTES;
 pub use name::{LayerName, Place, Reference};
+pub use packed::packed;
 pub use publication::{Filter, Publication};
 pub use versions::LayerVersion;
 

@@ -57,6 +57,7 @@ mod semantics;
 mod shadowed;
 mod shadows;
 mod source_faults;
+mod template;
 mod tidy;
 mod torn;
 mod transcripts;

@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("path", &[]),
     ("cache", &[]),
     ("launch", &[]),
+    ("template", &[]),
     ("archive", &["path"]),
     ("stack", &["archive", "path"]),
     ("store", &["archive"]),
@@ -28,7 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "path", "cache", "launch", "archive", "stack", "content", "fs", "explain", "guide", "fuse",
-            "extract", "bench", "build", "store",
+            "extract", "bench", "build", "store", "template",
         ],
     ),
 ];
@@ -52,6 +53,7 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("sha2", &["content", "explain", "store", "cli"]),
     ("toml", &["cli"]),
     ("object", &["explain"]),
+    ("saphyr_parser", &["template"]),
     ("rawzip", &["archive"]),
     ("libdeflater", &["archive"]),
     ("bzip2", &["archive"]),
