@@ -191,7 +191,11 @@ impl From<StoreError> for Failure {
         let class = match &error {
             StoreError::Invalid(_) => Class::Usage,
             StoreError::Parameter { .. } | StoreError::Unpackable { .. } => Class::Layer,
-            StoreError::NotFound => Class::No,
+            StoreError::NotFound(_) | StoreError::Conflict(_) | StoreError::Precondition(_) => Class::No,
+            StoreError::Denied(_)
+            | StoreError::PolicyLength(_)
+            | StoreError::CodeStorage(_)
+            | StoreError::TooLarge(_) => Class::Layer,
             StoreError::Io { .. }
             | StoreError::NotAStore(_)
             | StoreError::Format { .. }

@@ -11,8 +11,9 @@ use log::{info, warn};
 
 use super::failure::{Class, Failure};
 use super::index_dir::cache_directory;
-use super::published::StoreArgs;
+use super::published::{StoreArgs, near};
 use crate::launch::runtime::Runtime;
+use crate::store::function::{Code, Function, FunctionReference, Purpose};
 use crate::store::{Place, Reference, Store, StoreError, packed};
 use crate::template::{self, LayerSource, Spot, Template, TemplateError, World};
 
@@ -28,8 +29,9 @@ pub(super) struct FunctionArgs {
     /// directories too
     #[arg(long, value_name = "FILE", help_heading = HEADING)]
     template: Option<PathBuf>,
-    /// The function whose layers are meant, by its logical id in the template
-    #[arg(long, value_name = "NAME", requires = "template", help_heading = HEADING)]
+    /// A function, whose layers are meant: of the template by its logical id, else of the store by NAME,
+    /// NAME:VERSION or ARN
+    #[arg(long, value_name = "NAME", help_heading = HEADING)]
     function: Option<String>,
     /// The value of a parameter of the template, in the place of its default (can be repeated)
     #[arg(long = "parameter", value_name = "KEY=VALUE", requires = "template", help_heading = HEADING)]
@@ -57,9 +59,10 @@ impl FunctionArgs {
 
     /// The function that is named.
     pub(super) fn attached(&self, store: &StoreArgs) -> Result<Option<Attached>, Failure> {
-        match &self.template {
-            Some(file) => self.of_template(file, store).map(Some),
-            None => Ok(None),
+        match (&self.template, &self.function) {
+            (Some(file), _) => self.of_template(file, store).map(Some),
+            (None, Some(name)) => of_store(name, store).map(Some),
+            (None, None) => Ok(None),
         }
     }
 
@@ -108,6 +111,83 @@ impl FunctionArgs {
     }
 }
 
+/// A function of the store, with the layers it has, also those whose versions were deleted since.
+fn of_store(word: &str, store: &StoreArgs) -> Result<Attached, Failure> {
+    let (store, here) = (store.open()?, store.place()?);
+    let reference = FunctionReference::check(word, None, Purpose::Other)?;
+    let place = reference.place(&here);
+    let qualifier = reference.qualifier.as_deref();
+    let function = match store.function(&place, &reference.name, qualifier) {
+        Ok(function) => function,
+        Err(StoreError::NotFound(_)) => return Err(unknown_function(word, &reference, &place, &store)?),
+        Err(error) => return Err(error.into()),
+    };
+    let refuse = |why: &str| Failure::new(Class::Usage, format_args!("the function {word} {why}"));
+    if matches!(function.code, Code::Image(_)) {
+        return Err(refuse("is a container image, which has no layers"));
+    }
+    if function.layers.is_empty() {
+        return Err(refuse("has no layers").hint("name a function that has some; or layers with --layer"));
+    }
+    let settings = &function.settings;
+    let environment = settings
+        .environment
+        .as_ref()
+        .map(|environment| &environment.variables);
+    let mut variables = configured(environment.into_iter().flat_map(|variables| variables.iter()));
+    let reserved = Reserved {
+        name: &function.name,
+        version: &function.version_word(),
+        memory_mb: &settings
+            .memory_size
+            .map_or_else(|| DEFAULT_MEMORY_MB.to_owned(), |size| size.to_string()),
+        handler: settings.handler.as_deref(),
+        region: place.region(),
+    };
+    reserved.add_to(&mut variables);
+    Ok(Attached {
+        layers: function
+            .layers
+            .iter()
+            .map(|layer| store.layer_zip(layer))
+            .collect(),
+        runtime: settings.runtime.as_deref().and_then(known_runtime),
+        variables,
+    })
+}
+
+/// That there is no such function, or no such version; and what there is.
+fn unknown_function(
+    word: &str,
+    reference: &FunctionReference,
+    place: &Place,
+    store: &Store,
+) -> Result<Failure, Failure> {
+    let functions = store.functions(place)?;
+    let names: Vec<_> = functions.iter().map(|function| function.name.clone()).collect();
+    let root = store.root().display();
+    if names.contains(&reference.name) {
+        let versions = store.function_versions(place, &reference.name)?;
+        let versions: Vec<_> = versions.iter().map(Function::version_word).collect();
+        let message = format!("{word}: the function has no such version in the store {root}");
+        return Ok(Failure::new(Class::Layer, message).hint(format_args!("it has {}", versions.join(", "))));
+    }
+    let (account, region) = (place.account(), place.region());
+    let message =
+        format!("{word}: no such function in the store {root} (account {account}, region {region})");
+    let near = near(&reference.name, &names);
+    Ok(
+        Failure::new(Class::Layer, message).hint(match (near.is_empty(), names.is_empty()) {
+            (false, _) => format!("near to it: {}", near.join(", ")),
+            (true, false) => "'optfs function list' lists the functions there are".to_owned(),
+            (true, true) => {
+                "create it first, with 'optfs function create'; one of a template needs --template FILE"
+                    .to_owned()
+            }
+        }),
+    )
+}
+
 /// The version that an ARN names, in the store.
 fn published(arn: &str, spot: &Spot, store: &StoreArgs) -> Result<PathBuf, Failure> {
     let reference = Reference::parse(arn).filter(|it| it.place.is_some() && it.version.is_some());
@@ -122,7 +202,7 @@ fn published(arn: &str, spot: &Spot, store: &StoreArgs) -> Result<PathBuf, Failu
     let (store, here) = (store.open()?, store.place()?);
     match store.find(&here, &reference) {
         Ok(version) => Ok(store.zip(&version)),
-        Err(StoreError::NotFound) => Err(not_published(arn, spot, &store).into()),
+        Err(StoreError::NotFound(_)) => Err(not_published(arn, spot, &store).into()),
         Err(error) => Err(error.into()),
     }
 }

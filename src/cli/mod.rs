@@ -21,6 +21,7 @@ mod json;
 mod layer;
 mod layers;
 mod limits;
+mod location;
 mod lock;
 mod logging;
 mod ls;

@@ -94,7 +94,7 @@ impl StoreArgs {
         let (store, here) = (self.open()?, self.place()?);
         match store.find(&here, reference) {
             Ok(version) => Ok(Ok(store.zip(&version))),
-            Err(StoreError::NotFound) => Ok(Err(unknown(&store, &here, reference)?)),
+            Err(StoreError::NotFound(_)) => Ok(Err(unknown(&store, &here, reference)?)),
             Err(error) => Err(error.into()),
         }
     }
@@ -138,7 +138,7 @@ pub(super) fn unknown(store: &Store, here: &Place, reference: &Reference) -> Res
 }
 
 /// The names that are most like one.
-fn near<'a>(wanted: &str, names: &'a [String]) -> Vec<&'a str> {
+pub(super) fn near<'a>(wanted: &str, names: &'a [String]) -> Vec<&'a str> {
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     similar::get_close_matches(wanted, &names, MOST_NEAR, 0.6)
 }

@@ -109,10 +109,11 @@ pub(super) struct ChildArgs {
 
 /// Print the search paths of a Lambda runtime, for a shell
 ///
-/// For a stack that 'optfs mount' mounts: eval "$(optfs env --runtime python3.12 --at DIR)"
+/// For a stack that 'optfs mount' mounts: eval "$(optfs env --runtime python3.12 --at DIR)". Of a function, its variables
+/// too.
 #[derive(Args)]
 pub(super) struct EnvArgs {
-    /// The runtime, such as python3.12 or nodejs22.x [default: only PATH and LD_LIBRARY_PATH]
+    /// The runtime, such as python3.12 or nodejs22.x [default: the function's; else only PATH and LD_LIBRARY_PATH]
     #[arg(long, value_name = "RUNTIME")]
     runtime: Option<Runtime>,
     /// Where the stack is mounted

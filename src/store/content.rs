@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use base64::prelude::{BASE64_STANDARD as STANDARD, Engine as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
@@ -31,20 +32,7 @@ pub struct Incoming {
 impl Digest {
     /// As AWS writes it: base64 with padding.
     pub fn base64(&self) -> String {
-        const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        let mut text = String::new();
-        for three in self.0.chunks(3) {
-            let bits = (0..3).fold(0, |bits, i| {
-                bits << 8 | u32::from(three.get(i).copied().unwrap_or(0))
-            });
-            for i in 0..4 {
-                match i <= three.len() {
-                    true => text.push(char::from(LETTERS[(bits >> (18 - 6 * i) & 63) as usize])),
-                    false => text.push('='),
-                }
-            }
-        }
-        text
+        STANDARD.encode(self.0)
     }
 
     pub(super) fn of(text: &str) -> Option<Digest> {
@@ -108,6 +96,14 @@ impl Incoming {
     /// The name it has until it has a better one.
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Bytes of it so far.
+    pub(super) fn size(&self) -> Result<u64, StoreError> {
+        self.file
+            .metadata()
+            .map(|meta| meta.len())
+            .map_err(at(&self.path))
     }
 
     /// Reads it through: digest and size.

@@ -10,16 +10,24 @@
 //! incoming/                                    files that are being written
 //! content/SHA256/layer.zip                     the bytes, once; beside it links with the names it is known by
 //! accounts/ACCOUNT/REGION/layers/NAME/3.json   a version, or that it was deleted
+//! accounts/ACCOUNT/REGION/layers/NAME/3.policy.json  which others may use it
+//! accounts/ACCOUNT/REGION/functions/NAME/  a function and its versions (`function`)
+//! accounts/ACCOUNT/REGION/edits                held while something of the place is read, changed and put back
 //! ```
 
+mod complaint;
 mod content;
 pub mod date;
 mod error;
 mod examine;
+pub mod function;
 mod name;
 mod pack;
 mod packed;
+mod policy;
 mod publication;
+mod record;
+pub mod shape;
 mod versions;
 
 use std::collections::HashSet;
@@ -32,12 +40,16 @@ pub use error::StoreError;
 pub use examine::UNZIPPED_LIMIT_BYTES;
 pub use name::{LayerName, Place, Reference};
 pub use packed::packed;
+pub use policy::{Caller, Granted, Permission, Policy};
 pub use publication::{Filter, Publication};
 pub use versions::LayerVersion;
 
 use content::{make_directories, names};
 use error::at;
+use examine::Use;
 
+/// What the zips of an account in a region may take together on AWS.
+pub const CODE_STORAGE_LIMIT_BYTES: u64 = 80_530_636_800;
 const FORMAT: &str = "optfs store 1\n";
 /// What a store has at its top; anything else there is somebody else's.
 const PARTS: [&str; 6] = ["format", "gate", "lock", "incoming", "content", "accounts"];
@@ -53,6 +65,14 @@ pub struct Intake {
     incoming: Incoming,
     /// What the zip is called in messages.
     name: PathBuf,
+    _shared: File,
+}
+
+/// A zip that is content of the store. As long as it is held, nothing is collected.
+struct Taken {
+    digest: Digest,
+    code_size: u64,
+    unzipped_size: u64,
     _shared: File,
 }
 
@@ -76,6 +96,51 @@ pub struct Freed {
     pub bytes: u64,
     /// Files that killed publishers have left.
     pub unfinished: u64,
+}
+
+impl Taken {
+    fn version(&self, place: &Place, name: &LayerName, about: Publication) -> LayerVersion {
+        LayerVersion {
+            place: place.clone(),
+            name: name.clone(),
+            version: 0,
+            about,
+            created_date: date::now(),
+            digest: self.digest,
+            code_size: self.code_size,
+            unzipped_size: self.unzipped_size,
+        }
+    }
+}
+
+impl Intake {
+    /// What AWS takes in one request; larger zips go through S3, there.
+    pub const DIRECT_LIMIT_BYTES: u64 = 52_428_800;
+
+    /// Whether AWS would take the zip in a request.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`], in AWS's words.
+    pub fn check_direct(&self) -> Result<(), StoreError> {
+        let size = self.incoming.size()?;
+        match size <= Intake::DIRECT_LIMIT_BYTES {
+            true => Ok(()),
+            false => Err(StoreError::TooLarge(format!(
+                "Zipped size must be smaller than {} bytes",
+                Intake::DIRECT_LIMIT_BYTES
+            ))),
+        }
+    }
+}
+
+impl Write for Intake {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.incoming.file().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.incoming.file().flush()
+    }
 }
 
 impl Store {
@@ -143,7 +208,11 @@ impl Store {
         Ok(intake)
     }
 
-    fn intake(&self, name: &Path) -> Result<Intake, StoreError> {
+    /// A zip that is about to be written, which `name` stands for in messages. It is taken in when it is published.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn intake(&self, name: &Path) -> Result<Intake, StoreError> {
         let lock = self.make()?;
         Ok(Intake {
             incoming: Incoming::new(&self.scratch())?,
@@ -167,23 +236,39 @@ impl Store {
         intake: Intake,
     ) -> Result<LayerVersion, StoreError> {
         about.check()?;
+        let taken = self.take_in(place, intake, Use::Layer)?;
+        let mut version = taken.version(place, name, about);
+        versions::add(&self.layer(place, name), &self.scratch(), &mut version)?;
+        Ok(version)
+    }
+
+    /// Makes a zip content of the store, if AWS would.
+    fn take_in(&self, place: &Place, intake: Intake, purpose: Use) -> Result<Taken, StoreError> {
         let mut intake = intake;
         let file = intake.incoming.file().try_clone().map_err(at(&intake.name))?;
-        let unzipped_size = examine::examine(&intake.name, file)?;
+        let unzipped_size = examine::examine(&intake.name, file, purpose)?;
         let (digest, code_size) = intake.incoming.digest()?;
+        self.check_storage(place, code_size)?;
         content::install(&self.contents(), &intake.incoming, digest, code_size)?;
-        let mut version = LayerVersion {
-            place: place.clone(),
-            name: name.clone(),
-            version: 0,
-            about,
-            created_date: date::now(),
+        Ok(Taken {
             digest,
             code_size,
             unzipped_size,
-        };
-        versions::add(&self.layer(place, name), &self.scratch(), &mut version)?;
-        Ok(version)
+            _shared: intake._shared,
+        })
+    }
+
+    /// Whether a zip more is within what AWS gives an account in a region. Small ones are not counted at the door: it would take
+    /// tens of thousands of them.
+    fn check_storage(&self, place: &Place, code_size: u64) -> Result<(), StoreError> {
+        const COUNTED_BYTES: u64 = 1 << 20;
+        if code_size < COUNTED_BYTES {
+            return Ok(());
+        }
+        match self.usage(place)?.code_bytes.saturating_add(code_size) <= CODE_STORAGE_LIMIT_BYTES {
+            true => Ok(()),
+            false => Err(StoreError::CodeStorage("Code storage limit exceeded.".to_owned())),
+        }
     }
 
     /// One version.
@@ -193,7 +278,7 @@ impl Store {
     pub fn version(&self, place: &Place, name: &LayerName, number: u64) -> Result<LayerVersion, StoreError> {
         check_number(number)?;
         let found = versions::read(&self.layer(place, name), place, name, number)?;
-        found.ok_or(StoreError::NotFound)
+        found.ok_or_else(StoreError::not_found)
     }
 
     /// The version that is meant, the highest where none is named; `here` where no other place is.
@@ -206,7 +291,7 @@ impl Store {
             Some(number) => self.version(place, &reference.name, number),
             None => {
                 let all = self.versions(place, &reference.name, &Filter::default())?;
-                all.into_iter().next().ok_or(StoreError::NotFound)
+                all.into_iter().next().ok_or_else(StoreError::not_found)
             }
         }
     }
@@ -252,11 +337,13 @@ impl Store {
     pub fn delete(&self, place: &Place, name: &LayerName, number: u64) -> Result<bool, StoreError> {
         match self.version(place, name, number) {
             Ok(_) => {}
-            Err(StoreError::NotFound) => return Ok(false),
+            Err(StoreError::NotFound(_)) => return Ok(false),
             Err(error) => return Err(error),
         }
         let _shared = self.share()?;
+        let _alone = self.edit(place)?;
         versions::delete(&self.layer(place, name), &self.scratch(), number)?;
+        record::remove(&self.policy_file(place, name, number))?;
         Ok(true)
     }
 
@@ -270,7 +357,7 @@ impl Store {
         content::plain(&self.contents(), version.digest)
     }
 
-    /// Removes content that no version has, and what killed publishers have left. Waits until nobody publishes.
+    /// Removes content that no version of a layer or function has, and what killed publishers have left. Waits until nobody publishes.
     ///
     /// # Errors
     /// When a file of the store cannot be read, and so nobody knows what is in use; nothing is removed then.
@@ -297,7 +384,7 @@ impl Store {
         Ok(freed)
     }
 
-    /// The digests that any version of any place has.
+    /// The digests that any version of a layer or function of any place has.
     fn used(&self) -> Result<HashSet<Digest>, StoreError> {
         let mut used = HashSet::new();
         let accounts = self.root.join("accounts");
@@ -311,6 +398,7 @@ impl Store {
                     let versions = self.versions(&place, &layer, &Filter::default())?;
                     used.extend(versions.iter().map(|version| version.digest));
                 }
+                self.used_by_functions(&place, &mut used)?;
             }
         }
         Ok(used)
@@ -344,9 +432,24 @@ impl Store {
         self.locked("lock", File::lock_shared)
     }
 
+    /// Keeps others from changing policies and functions of a place, as long as the file is open. Who has what keeps the
+    /// collection away takes it before this.
+    fn edit(&self, place: &Place) -> Result<File, StoreError> {
+        self.locked_in(&self.place(place), "edits", File::lock)
+    }
+
     /// A lock of flock(2): the kernel takes it from whoever dies.
     fn locked(&self, name: &str, lock: fn(&File) -> io::Result<()>) -> Result<File, StoreError> {
-        let path = self.root.join(name);
+        self.locked_in(&self.root, name, lock)
+    }
+
+    fn locked_in(
+        &self,
+        directory: &Path,
+        name: &str,
+        lock: fn(&File) -> io::Result<()>,
+    ) -> Result<File, StoreError> {
+        let path = directory.join(name);
         let opened = OpenOptions::new().append(true).create(true).open(&path);
         let file = opened.map_err(at(&path))?;
         lock(&file).map_err(at(&path))?;
@@ -361,9 +464,13 @@ impl Store {
         self.root.join("content")
     }
 
-    fn layers_of(&self, place: &Place) -> PathBuf {
+    fn place(&self, place: &Place) -> PathBuf {
         let account = self.root.join("accounts").join(place.account());
-        account.join(place.region()).join("layers")
+        account.join(place.region())
+    }
+
+    fn layers_of(&self, place: &Place) -> PathBuf {
+        self.place(place).join("layers")
     }
 
     fn layer(&self, place: &Place, name: &LayerName) -> PathBuf {

@@ -21,6 +21,8 @@ mod doctor;
 mod explore;
 mod extract;
 mod faults;
+mod function_layers;
+mod functions;
 mod hash;
 mod help;
 mod large_files;

@@ -439,7 +439,7 @@ fn hostile_templates_come_to_an_end() {
         (
             "no yaml",
             "Resources: {a: [}\n".to_owned(),
-            "template.yaml:1:16: no YAML",
+            "template.yaml:1:17: no YAML",
         ),
         ("a zip", "PK\u{3}\u{4}\0\0".to_owned(), ""),
         ("keys", "? [a]\n: b\n".to_owned(), "a key that is no text"),
@@ -449,6 +449,7 @@ fn hostile_templates_come_to_an_end() {
             .with("./template.yaml", &text)
             .with("leaf.yaml", "Resources: {}\n");
         let refused = scene.refused();
+        println!("{what}: {:?}: {refused:.100}", begun.elapsed());
         assert!(refused.contains(message), "{what}: {refused:.300}");
         assert!(
             begun.elapsed() < Duration::from_secs(20),

@@ -51,6 +51,8 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("ratatui", &["cli"]),
     ("similar", &["cli"]),
     ("sha2", &["content", "explain", "store", "cli"]),
+    ("base64", &["explain", "store"]),
+    ("uuid", &["store"]),
     ("toml", &["cli"]),
     ("object", &["explain"]),
     ("saphyr_parser", &["template"]),

@@ -2,7 +2,6 @@
 //! AWS's API does with layers, without a server.
 
 mod build;
-mod json;
 mod show;
 
 use std::fs;
@@ -19,10 +18,11 @@ pub(super) use build::{KeeperArgs, run_keeper};
 use super::Verbosity;
 use super::failure::{Class, Failure};
 use super::json::document;
+use super::location::location;
 use super::published::{StoreArgs, unknown};
 use super::size::{counted, human};
 use super::terminal::print;
-use crate::store::{Filter, LayerVersion, Place, Publication, Reference, Store, StoreError};
+use crate::store::{Filter, LayerVersion, Place, Publication, Reference, Store, StoreError, shape};
 
 /// Publish layers on this machine as AWS does; mount them by name
 ///
@@ -234,7 +234,7 @@ fn list(args: &ListArgs) -> Result<ExitCode, Failure> {
     let layers = store.layers(&here, &args.filter.filter())?;
     print(|out| {
         if args.json {
-            let layers: Vec<_> = layers.iter().map(json::layer).collect();
+            let layers: Vec<_> = layers.iter().map(shape::layer).collect();
             writeln!(out, "{}", document("layer list", json!({ "Layers": layers })))?;
         } else {
             show::table(out, layers.iter().map(|layer| &layer.latest))?;
@@ -250,7 +250,7 @@ fn versions(args: &VersionsArgs) -> Result<ExitCode, Failure> {
     let versions = store.versions(place, &layer.name, &args.filter.filter())?;
     print(|out| {
         if args.json {
-            let versions: Vec<_> = versions.iter().map(json::item).collect();
+            let versions: Vec<_> = versions.iter().map(shape::layer_version_item).collect();
             let body = json!({ "LayerVersions": versions });
             writeln!(out, "{}", document("layer versions", body))?;
         } else {
@@ -336,7 +336,11 @@ fn answer(question: &str, store: &Store, version: &LayerVersion, as_json: bool) 
     let zip = store.zip_by_digest(version);
     print(|out| {
         match as_json {
-            true => writeln!(out, "{}", document(question, json::whole(version, &zip)))?,
+            true => writeln!(
+                out,
+                "{}",
+                document(question, shape::layer_version(version, &location(&zip)))
+            )?,
             false => show::version(out, version, &zip)?,
         }
         Ok(ExitCode::SUCCESS)
@@ -363,7 +367,7 @@ fn version_named(args: &StoreArgs, word: &str) -> Result<(Store, LayerVersion), 
     let reference = Reference::check(word)?;
     match store.find(&here, &reference) {
         Ok(version) => Ok((store, version)),
-        Err(StoreError::NotFound) => Err(unknown(&store, &here, &reference)?.of_class(Class::No)),
+        Err(StoreError::NotFound(_)) => Err(unknown(&store, &here, &reference)?.of_class(Class::No)),
         Err(error) => Err(error.into()),
     }
 }

@@ -37,7 +37,7 @@ pub(super) struct ResolveArgs {
     #[command(flatten)]
     stack: StackArgs,
     /// The runtime, such as python3.12 or nodejs22.x [default: the function's]
-    #[arg(long, required_unless_present_any = ["command", "library", "template"])]
+    #[arg(long, required_unless_present_any = ["command", "library", "template", "function"])]
     runtime: Option<Runtime>,
     /// Look for a command, in /opt/bin
     #[arg(long, conflicts_with = "library")]
