@@ -7,6 +7,8 @@ use super::scope::{Nested, Scope};
 use super::value::{Truth, Unknown, Value};
 use super::yaml::{Kind, Node};
 
+/// What a value costs, whatever it is.
+const VALUE: usize = 16;
 /// How deep an evaluation goes: more than any node is nested, and still little of a stack.
 const MOST_DEPTH: usize = 120;
 
@@ -58,7 +60,7 @@ impl<'a> Scope<'a> {
         node: &Node,
         go: impl FnOnce() -> Result<T, TemplateError>,
     ) -> Result<T, TemplateError> {
-        self.spend(node.at, 1)?;
+        self.spend(node.at, VALUE)?;
         let depth = self.depth();
         if depth.get() >= MOST_DEPTH {
             let error = self

@@ -92,10 +92,9 @@ impl<'a> Scope<'a> {
                 self.find_in_map(&keys, more.first().map(Rc::as_ref), at)
             }
             // One of these that is given too much or too little.
-            (
-                "Fn::GetAtt" | "Fn::Join" | "Fn::Split" | "Fn::Select" | "Fn::If" | "Fn::FindInMap",
-                _,
-            ) => wrong("a list of two or three, as CloudFormation's reference has it"),
+            ("Fn::Join" | "Fn::Split" | "Fn::Select" | "Fn::If" | "Fn::FindInMap", _) => {
+                wrong("a list of two or three, as CloudFormation's reference has it")
+            }
             _ => Ok(Value::Unknown(Unknown::new(format!(
                 "{name} is computed by AWS, when the stack is deployed"
             )))),

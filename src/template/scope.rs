@@ -15,8 +15,8 @@ use super::{World, listed};
 /// How deep templates are nested at most, and how many there are at most.
 const MOST_NESTED: usize = 16;
 const MOST_TEMPLATES: u64 = 500;
-/// What all evaluations of a template may cost together: a unit for a value and for each byte of a text.
-const MOST_WORK: u64 = 64 << 20;
+/// What all evaluations of a template may cost together: a unit for each byte of a text, and some for every value.
+const MOST_WORK: u64 = 16 << 20;
 /// What SAM calls a stack that is run on the developer's machine.
 const STACK_NAME: &str = "local";
 
