@@ -15,12 +15,13 @@ use std::thread;
 use clap::Args;
 use log::{info, warn};
 
+use super::attached::{Attached, AttachedArgs};
 use super::failure::{Class, Failure};
-use super::function::{Attached, FunctionArgs};
 use super::published::StoreArgs;
 use super::size::counted;
 use crate::archive::{Archive, ArchiveError};
 use crate::stack::Stack;
+use crate::store::is_named;
 
 const LIST_HINT: &str = "write the paths of the layers into a text file, one a line, first to last";
 
@@ -35,7 +36,7 @@ pub(super) struct StackArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["layers", "template", "function"])]
     pub(super) stack: Option<PathBuf>,
     #[command(flatten)]
-    pub(super) function: FunctionArgs,
+    pub(super) function: AttachedArgs,
     #[command(flatten)]
     pub(super) store: StoreArgs,
 }
@@ -140,13 +141,16 @@ fn open_all(paths: &[PathBuf]) -> Vec<Result<Archive, ArchiveError>> {
 }
 
 /// Lambda refuses one layer version twice in a list; here it can only be a slip, for the lower of the
-/// two could never be seen.
+/// two could never be seen. Two layers that were published with the same bytes are two.
 fn refuse_twins(paths: &[PathBuf]) -> Result<(), Failure> {
     let mut seen: HashMap<(u64, u64), &Path> = HashMap::new();
     for path in paths {
         // Who cannot be asked is reported when it is opened.
         let Ok(meta) = fs::metadata(path) else { continue };
         if let Some(first) = seen.insert((meta.dev(), meta.ino()), path) {
+            if first != path.as_path() && is_named(first) && is_named(path) {
+                continue;
+            }
             let message = match first == path.as_path() {
                 true => format!("{}: named twice as a layer", path.display()),
                 false => format!("{} and {} are the same file", first.display(), path.display()),

@@ -1,5 +1,6 @@
 //! Words in, words out: arguments, what names a layer, printing, progress and exit codes.
 
+mod attached;
 mod bar;
 mod bench;
 mod cat;
@@ -34,6 +35,7 @@ mod printable;
 mod published;
 mod report;
 mod resolve;
+mod rows;
 mod run;
 mod shadows;
 mod size;
@@ -116,6 +118,7 @@ enum Verb {
     Hash(hash::HashArgs),
     Lock(lock::LockArgs),
     Layer(layer::LayerArgs),
+    Function(function::FunctionArgs),
     Doctor(doctor::DoctorArgs),
     Bench(bench::BenchArgs),
     Completions(completions::CompletionsArgs),
@@ -165,6 +168,7 @@ pub fn main() -> ExitCode {
         Verb::Hash(args) => hash::run(&args, cli.verbosity),
         Verb::Lock(args) => lock::run(&args, cli.verbosity),
         Verb::Layer(args) => layer::run(&args, cli.verbosity),
+        Verb::Function(args) => function::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::RunServer(args) => run::run_server(&args),
         Verb::RunChild(args) => return run::run_child(&args),

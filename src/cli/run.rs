@@ -11,8 +11,8 @@ use std::sync::Arc;
 use clap::Args;
 use nix::unistd::{getegid, geteuid};
 
+use super::attached::{AttachedArgs, Setting};
 use super::failure::{Class, Failure};
-use super::function::{FunctionArgs, Setting};
 use super::index_dir::IndexArgs;
 use super::layers::{Named, StackArgs};
 use super::published::StoreArgs;
@@ -120,7 +120,7 @@ pub(super) struct EnvArgs {
     #[arg(long, value_name = "DIR", default_value = "/opt")]
     at: PathBuf,
     #[command(flatten)]
-    function: FunctionArgs,
+    function: AttachedArgs,
     #[command(flatten)]
     store: StoreArgs,
 }

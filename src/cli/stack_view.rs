@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::attached::Attached;
 use super::failure::{Class, Failure};
-use super::function::Attached;
 use super::layers::{self, StackArgs};
 use super::printable::printable;
 use crate::fs::{Attr, Fs, Ino, Options, WalkError};

@@ -43,6 +43,7 @@ mod odd_attributes;
 mod odd_names;
 mod odd_zips;
 mod order;
+mod policies;
 mod published;
 mod readme;
 mod real_layers;

@@ -14,6 +14,7 @@ use super::{
 use crate::store::complaint::Complaints;
 use crate::store::content::make_directories;
 use crate::store::examine::Use;
+use crate::store::intake::Taken;
 use crate::store::publication::check_architectures;
 use crate::store::versions::numbers;
 use crate::store::{Intake, Place, date, record};
@@ -145,7 +146,7 @@ impl Store {
         let layers = self.attach(place, organization, new.layers.as_deref().unwrap_or_default())?;
         new.check_kind(&code)?;
         refuse_existing(&directory, name)?;
-        let code = self.take_code(place, code)?;
+        let (code, _taken) = self.take_code(place, code)?;
         check_total(code.unzipped_size(), &layers)?;
         let mut settings = Settings::defaults(name);
         settings.apply(new.settings);
@@ -248,7 +249,7 @@ impl Store {
             NewCode::Zip(_) => None,
             NewCode::Image(_) => Some(self.share()?),
         };
-        let code = self.take_code(place, code)?;
+        let (code, _taken) = self.take_code(place, code)?;
         let _alone = self.edit(place)?;
         let mut latest = self.latest(place, name, None)?;
         latest.check_revision(update.revision_id.as_deref())?;
@@ -333,17 +334,18 @@ impl Store {
         Ok(latest.tags)
     }
 
-    /// Takes code into the store.
-    fn take_code(&self, place: &Place, code: NewCode) -> Result<Code, StoreError> {
+    /// Takes code into the store. Until somebody has it, it must be held.
+    fn take_code(&self, place: &Place, code: NewCode) -> Result<(Code, Option<Taken>), StoreError> {
         match code {
-            NewCode::Image(uri) => Ok(Code::Image(uri)),
+            NewCode::Image(uri) => Ok((Code::Image(uri), None)),
             NewCode::Zip(intake) => {
                 let taken = self.take_in(place, intake, Use::Code)?;
-                Ok(Code::Zip {
+                let code = Code::Zip {
                     sha256: taken.digest,
                     code_size: taken.code_size,
                     unzipped_size: taken.unzipped_size,
-                })
+                };
+                Ok((code, Some(taken)))
             }
         }
     }

@@ -24,7 +24,7 @@ const DEFAULT_MEMORY_MB: &str = "128";
 
 /// What names a function.
 #[derive(Args, Debug, Clone, Default)]
-pub(super) struct FunctionArgs {
+pub(super) struct AttachedArgs {
     /// A SAM or CloudFormation template, in YAML or JSON: the layers of its function, those that it makes of
     /// directories too
     #[arg(long, value_name = "FILE", help_heading = HEADING)]
@@ -51,7 +51,7 @@ pub(super) struct Attached {
     pub(super) variables: Vec<Setting>,
 }
 
-impl FunctionArgs {
+impl AttachedArgs {
     /// Whether any function is named.
     pub(super) fn is_named(&self) -> bool {
         self.template.is_some() || self.function.is_some()
