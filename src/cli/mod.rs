@@ -37,10 +37,12 @@ mod report;
 mod resolve;
 mod rows;
 mod run;
+mod serve;
 mod shadows;
 mod size;
 mod stack_view;
 mod stat;
+mod supervise;
 mod terminal;
 mod torn;
 mod tree;
@@ -119,6 +121,7 @@ enum Verb {
     Lock(lock::LockArgs),
     Layer(layer::LayerArgs),
     Function(function::FunctionArgs),
+    Serve(serve::ServeArgs),
     Doctor(doctor::DoctorArgs),
     Bench(bench::BenchArgs),
     Completions(completions::CompletionsArgs),
@@ -169,6 +172,7 @@ pub fn main() -> ExitCode {
         Verb::Lock(args) => lock::run(&args, cli.verbosity),
         Verb::Layer(args) => layer::run(&args, cli.verbosity),
         Verb::Function(args) => function::run(&args),
+        Verb::Serve(args) => serve::run(args),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::RunServer(args) => run::run_server(&args),
         Verb::RunChild(args) => return run::run_child(&args),
