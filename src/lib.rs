@@ -21,7 +21,7 @@
 //!       |              |
 //! 1   archive <- store cache       one zip, read by position · published layers, on disk · a weighed LRU
 //!       |
-//! 0   path                       names that passed the door
+//! 0   path          template     names that passed the door · functions and layers of SAM and CloudFormation, as values
 //! ```
 
 pub mod archive;
@@ -42,3 +42,4 @@ pub mod serve;
 pub mod stack;
 pub mod store;
 pub mod supervise;
+pub mod template;

@@ -1,5 +1,6 @@
 //! Words in, words out: arguments, what names a layer, printing, progress and exit codes.
 
+mod attached;
 mod bar;
 mod bench;
 mod cat;
@@ -119,8 +120,8 @@ enum Verb {
     Hash(hash::HashArgs),
     Lock(lock::LockArgs),
     Layer(layer::LayerArgs),
-    Serve(serve::ServeArgs),
     Function(function::FunctionArgs),
+    Serve(serve::ServeArgs),
     Doctor(doctor::DoctorArgs),
     Bench(bench::BenchArgs),
     Completions(completions::CompletionsArgs),

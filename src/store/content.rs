@@ -35,7 +35,7 @@ impl Digest {
         STANDARD.encode(self.0)
     }
 
-    fn of(text: &str) -> Option<Digest> {
+    pub(super) fn of(text: &str) -> Option<Digest> {
         let mut bytes = [0; 32];
         let is_lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
         if text.len() != 64 || !text.bytes().all(is_lower_hex) {

@@ -30,8 +30,8 @@ const VERBS: [&str; 27] = [
     "hash",
     "lock",
     "layer",
-    "serve",
     "function",
+    "serve",
     "doctor",
     "completions",
 ];

@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("path", &[]),
     ("cache", &[]),
     ("launch", &[]),
+    ("template", &[]),
     ("archive", &["path"]),
     ("stack", &["archive", "path"]),
     ("store", &["archive"]),
@@ -29,7 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "path", "cache", "launch", "archive", "stack", "content", "fs", "explain", "guide", "fuse",
-            "extract", "bench", "build", "store", "serve",
+            "extract", "bench", "build", "store", "serve", "template",
         ],
     ),
 ];
@@ -55,6 +56,7 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("uuid", &["store", "serve"]),
     ("toml", &["cli"]),
     ("object", &["explain"]),
+    ("saphyr_parser", &["template"]),
     ("rawzip", &["archive"]),
     ("libdeflater", &["archive"]),
     ("bzip2", &["archive"]),
