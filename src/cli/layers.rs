@@ -95,9 +95,7 @@ pub(super) fn open_all(
         let mine = numbers.take_while(|&number| number < count);
         mine.map(|number| (number, open(number))).collect::<Vec<_>>()
     };
-    let workers = thread::available_parallelism()
-        .map_or(1, NonZero::get)
-        .min(count);
+    let workers = thread::available_parallelism().map_or(1, NonZero::get).min(count);
     let mut opened = thread::scope(|scope| {
         // Who gets no thread does the work alone.
         let others: Vec<_> = (1..workers)

@@ -157,7 +157,13 @@ fn work(args: &MountArgs, options: &MountOptions) -> Result<ExitCode, Failure> {
         return serve(args, options, &paths, &mountpoint, Some(end));
     };
     let mountpoint = estate.mountpoint.clone();
-    let guide = guide_of(args, options, Arc::new(estate.stack), estate.index, estate.first_snapshot);
+    let guide = guide_of(
+        args,
+        options,
+        Arc::new(estate.stack),
+        estate.index,
+        estate.first_snapshot,
+    );
     let session = SessionOptions {
         life: Life::Next,
         ..session_options(args, options)
@@ -377,7 +383,10 @@ pub(super) fn source_of(paths: &[PathBuf]) -> String {
 pub(super) fn words_with(word: &str) -> Vec<OsString> {
     let mut words: Vec<_> = std::env::args_os().skip(1).collect();
     // The only words that can stand before the verb are flags.
-    let verb = words.iter().position(|word| word == "mount").map_or(0, |at| at + 1);
+    let verb = words
+        .iter()
+        .position(|word| word == "mount")
+        .map_or(0, |at| at + 1);
     words.insert(verb, word.into());
     words
 }

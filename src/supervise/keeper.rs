@@ -167,7 +167,9 @@ fn is_violent(status: ExitStatus) -> bool {
 
 fn cause(status: ExitStatus) -> String {
     match status.signal() {
-        Some(signal) => Signal::try_from(signal).map_or(format!("signal {signal}"), |signal| signal.to_string()),
+        Some(signal) => {
+            Signal::try_from(signal).map_or(format!("signal {signal}"), |signal| signal.to_string())
+        }
         None => "a panic".to_owned(),
     }
 }
@@ -201,8 +203,7 @@ mod tests {
             within: Duration::from_secs(10),
         };
         let (mut deaths, start) = (VecDeque::new(), Instant::now());
-        let mut dies_at =
-            |second| too_many(&mut deaths, restarts, start + Duration::from_secs(second));
+        let mut dies_at = |second| too_many(&mut deaths, restarts, start + Duration::from_secs(second));
         // One every five seconds can go on for ever.
         assert!((0..100).map(|nth| 5 * nth).all(|second| !dies_at(second)));
         assert!(!dies_at(1000));

@@ -95,7 +95,12 @@ impl KeeperEnd {
     /// Gives a worker what its predecessor left; nothing to the first. One that died meanwhile is noticed as such.
     pub(super) fn bequeath(&self, legacy: Option<&Legacy>) -> io::Result<()> {
         match send(&self.0, legacy.unwrap_or(&Legacy::default())) {
-            Err(e) if matches!(e.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+                ) =>
+            {
                 Ok(())
             }
             sent => sent,
@@ -134,7 +139,12 @@ fn receive(mut socket: &UnixStream) -> Result<Option<Legacy>, LegacyError> {
     let mut counts = [0; 16];
     match socket.read_exact(&mut counts) {
         Ok(()) => {}
-        Err(e) if matches!(e.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => {
+        Err(e)
+            if matches!(
+                e.kind(),
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset
+            ) =>
+        {
             return Ok(None);
         }
         Err(e) => return Err(e.into()),

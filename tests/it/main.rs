@@ -9,6 +9,7 @@
 mod support;
 
 mod ahead;
+mod at_once;
 mod bad_input;
 mod bench;
 mod check;
@@ -56,6 +57,7 @@ mod semantics;
 mod shadowed;
 mod shadows;
 mod source_faults;
+mod supervised;
 mod tidy;
 mod torn;
 mod transcripts;
