@@ -56,6 +56,7 @@ mod run_users;
 mod semantics;
 mod shadowed;
 mod shadows;
+mod shortage;
 mod source_faults;
 mod supervised;
 mod tidy;
