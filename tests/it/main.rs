@@ -9,6 +9,7 @@
 mod support;
 
 mod ahead;
+mod at_once;
 mod bad_input;
 mod bench;
 mod built;
@@ -62,8 +63,10 @@ mod serve_clients;
 mod serve_hostile;
 mod shadowed;
 mod shadows;
+mod shortage;
 mod source_faults;
 mod template;
+mod supervised;
 mod tidy;
 mod torn;
 mod transcripts;
