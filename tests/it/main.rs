@@ -20,6 +20,7 @@ mod doctor;
 mod explore;
 mod extract;
 mod faults;
+mod function_verbs;
 mod functions;
 mod hash;
 mod help;
