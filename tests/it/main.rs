@@ -23,6 +23,7 @@ mod explore;
 mod extract;
 mod faults;
 mod function_layers;
+mod function_verbs;
 mod functions;
 mod hash;
 mod help;
