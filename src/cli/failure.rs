@@ -186,7 +186,8 @@ impl From<StoreError> for Failure {
             StoreError::Denied(_)
             | StoreError::PolicyLength(_)
             | StoreError::CodeStorage(_)
-            | StoreError::TooLarge(_) => Class::Layer,
+            | StoreError::TooLarge(_)
+            | StoreError::Object(_) => Class::Layer,
             StoreError::Io { .. }
             | StoreError::NotAStore(_)
             | StoreError::Format { .. }

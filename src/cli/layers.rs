@@ -64,13 +64,12 @@ impl StackArgs {
 /// Opens layers each for itself, bottom first: one that cannot be opened does not keep the others away.
 pub(super) fn open_each(paths: &[PathBuf]) -> Result<Vec<Result<Archive, ArchiveError>>, Failure> {
     refuse_twins(paths)?;
-    Ok(open_all(paths))
+    Ok(open_all(paths.len(), |number| Archive::open(&paths[number])))
 }
 
 /// Opens layers and merges them, bottom first.
 pub(super) fn open(paths: &[PathBuf]) -> Result<Stack, Failure> {
-    refuse_twins(paths)?;
-    let archives = open_all(paths).into_iter().collect::<Result<Vec<_>, _>>()?;
+    let archives = open_each(paths)?.into_iter().collect::<Result<Vec<_>, _>>()?;
     for archive in &archives {
         info!(
             "{}: {}",
@@ -85,18 +84,19 @@ pub(super) fn open(paths: &[PathBuf]) -> Result<Stack, Failure> {
     Ok(Stack::merge(archives)?)
 }
 
-/// Reading one directory does not depend on another: a thread for each core takes the next path, this
+/// Opens so many archives. Reading one directory does not depend on another: a thread for each core takes the next one, this
 /// thread being one of them. More threads than that would only cost their stacks and heaps.
-fn open_all(paths: &[PathBuf]) -> Vec<Result<Archive, ArchiveError>> {
+pub(super) fn open_all(
+    count: usize,
+    open: impl Fn(usize) -> Result<Archive, ArchiveError> + Sync,
+) -> Vec<Result<Archive, ArchiveError>> {
     let next = AtomicUsize::new(0);
     let work = || {
         let numbers = std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)));
-        let mine = numbers.map_while(|number| Some((number, Archive::open(paths.get(number)?))));
-        mine.collect::<Vec<_>>()
+        let mine = numbers.take_while(|&number| number < count);
+        mine.map(|number| (number, open(number))).collect::<Vec<_>>()
     };
-    let workers = thread::available_parallelism()
-        .map_or(1, NonZero::get)
-        .min(paths.len());
+    let workers = thread::available_parallelism().map_or(1, NonZero::get).min(count);
     let mut opened = thread::scope(|scope| {
         // Who gets no thread does the work alone.
         let others: Vec<_> = (1..workers)

@@ -36,10 +36,12 @@ mod report;
 mod resolve;
 mod rows;
 mod run;
+mod serve;
 mod shadows;
 mod size;
 mod stack_view;
 mod stat;
+mod supervise;
 mod terminal;
 mod torn;
 mod tree;
@@ -118,11 +120,14 @@ enum Verb {
     Lock(lock::LockArgs),
     Layer(layer::LayerArgs),
     Function(function::FunctionArgs),
+    Serve(serve::ServeArgs),
     Doctor(doctor::DoctorArgs),
     Bench(bench::BenchArgs),
     Completions(completions::CompletionsArgs),
     #[command(hide = true)]
     BenchChild(bench::ChildArgs),
+    #[command(hide = true)]
+    BuildKeeper(layer::KeeperArgs),
     #[command(hide = true)]
     Guard(guard::GuardArgs),
     #[command(hide = true)]
@@ -164,8 +169,9 @@ pub fn main() -> ExitCode {
         Verb::Order(args) => order::run(&args),
         Verb::Hash(args) => hash::run(&args, cli.verbosity),
         Verb::Lock(args) => lock::run(&args, cli.verbosity),
-        Verb::Layer(args) => layer::run(&args),
+        Verb::Layer(args) => layer::run(&args, cli.verbosity),
         Verb::Function(args) => function::run(&args),
+        Verb::Serve(args) => serve::run(args),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::RunServer(args) => run::run_server(&args),
         Verb::RunChild(args) => return run::run_child(&args),
@@ -173,6 +179,7 @@ pub fn main() -> ExitCode {
         Verb::Extract(args) => extract::run(&args, cli.verbosity),
         Verb::Bench(args) => bench::run(&args, cli.verbosity),
         Verb::BenchChild(args) => bench::run_child(&args),
+        Verb::BuildKeeper(args) => layer::run_keeper(&args),
         Verb::Guard(args) => guard::run(&args),
     };
     result.unwrap_or_else(Failure::report)

@@ -197,6 +197,7 @@ pub(super) fn run_server(args: &ServerArgs) -> Result<ExitCode, Failure> {
     let told = guide::Options {
         directory: !args.serving.no_special,
         xattrs: args.serving.xattrs,
+        ..guide::Options::default()
     };
     let fs = Fs::new(Arc::new(stack), view_options(&args.serving));
     let guide = super::mount::guide_to(fs, told);

@@ -244,6 +244,8 @@ impl Content {
         let (first, last) = (offset / BLOCK_BYTES, (end - 1) / BLOCK_BYTES);
         let within = |index: u64, at: u64| (at - index * BLOCK_BYTES) as usize;
         let inner = &*self.inner;
+        // Blocks may be in memory from before.
+        large.standing_verdict()?;
         if large.is_jump(offset..end) && !inner.cache.holds(&Key::Block(entry, first)) {
             return ANSWER.with_borrow_mut(|answer| {
                 answer.resize((end - offset) as usize, 0);

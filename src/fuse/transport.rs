@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::{fuser, uring};
+use super::session::Life;
+use super::{device, fuser, uring};
 use crate::guide::Guide;
 
 /// Whether the kernel offers rings to new mounts.
@@ -112,7 +113,11 @@ pub(super) fn begin(
     device: OwnedFd,
     transport: Transport,
     threads: usize,
+    life: Life,
 ) -> io::Result<Begun> {
+    if life != Life::Alone {
+        return Ok(Begun::Device(device::begin(guide, device, threads, life)?));
+    }
     let is_required = transport == Transport::Uring;
     let over_rings = match transport {
         Transport::Fuser => false,
@@ -129,6 +134,7 @@ pub(super) fn begin(
 
 /// A session that the kernel has agreed to.
 pub(super) enum Begun {
+    Device(device::Begun),
     Fuser(Box<fuser::Begun>),
     Uring(uring::Begun),
 }
@@ -137,6 +143,7 @@ impl Begun {
     /// Answers requests until the mount is gone.
     pub(super) fn run(self) -> io::Result<()> {
         match self {
+            Begun::Device(session) => session.run(),
             Begun::Fuser(session) => session.run(),
             Begun::Uring(session) => session.run(),
         }

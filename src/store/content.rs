@@ -70,16 +70,29 @@ impl<'de> Deserialize<'de> for Digest {
 impl Incoming {
     /// A new file in a directory of the store, with a name that nobody else has.
     pub(super) fn new(directory: &Path) -> Result<Incoming, StoreError> {
+        Incoming::made(directory, |path| {
+            OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create_new(true)
+                .open(path)
+        })
+    }
+
+    /// Bytes that the store has already, by one more name.
+    pub(super) fn of(directory: &Path, content: &Path) -> Result<Incoming, StoreError> {
+        Incoming::made(directory, |path| {
+            fs::hard_link(content, path)?;
+            File::open(path)
+        })
+    }
+
+    fn made(directory: &Path, make: impl Fn(&Path) -> io::Result<File>) -> Result<Incoming, StoreError> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         loop {
             let name = format!("{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
             let path = directory.join(name);
-            match OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create_new(true)
-                .open(&path)
-            {
+            match make(&path) {
                 Ok(file) => return Ok(Incoming { path, file }),
                 // Left by a process of the same number that was killed.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
@@ -248,7 +261,7 @@ pub(super) fn make_directories(directory: &Path) -> Result<(), StoreError> {
 }
 
 /// Waits until the names in a directory are on the disk.
-fn sync(directory: &Path) -> Result<(), StoreError> {
+pub(super) fn sync(directory: &Path) -> Result<(), StoreError> {
     let synced = File::open(directory).and_then(|directory| directory.sync_all());
     synced.map_err(at(directory))
 }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::object::ObjectError;
+
 /// What goes wrong in a store.
 #[derive(Debug, Error)]
 pub enum StoreError {
@@ -41,6 +43,9 @@ pub enum StoreError {
     /// RequestEntityTooLargeException, 413.
     #[error("{0}")]
     TooLarge(String),
+    /// What S3 refuses.
+    #[error(transparent)]
+    Object(#[from] ObjectError),
     /// A directory holds what no zip of ours can.
     #[error("{}: {why}", path.display())]
     Unpackable {

@@ -13,10 +13,10 @@ use super::{
 
 /// A zip on its way into the store. As long as it is, nothing is collected.
 pub struct Intake {
-    incoming: Incoming,
+    pub(super) incoming: Incoming,
     /// What the zip is called in messages.
-    name: PathBuf,
-    _shared: File,
+    pub(super) name: PathBuf,
+    pub(super) _shared: File,
 }
 
 /// A zip that is content of the store. As long as it is held, nothing is collected.

@@ -10,6 +10,7 @@
 //! incoming/                                    files that are being written
 //! content/SHA256/layer.zip                     the bytes, once; beside it links with the names it is known by
 //! accounts/ACCOUNT/REGION/layers/NAME/3.json   a version, or that it was deleted
+//! buckets/NAME/objects/SHA256-OF-KEY.json      an object of a bucket
 //! accounts/ACCOUNT/REGION/layers/NAME/3.policy.json  which others may use it
 //! accounts/ACCOUNT/REGION/functions/NAME/  a function and its versions (`function`)
 //! accounts/ACCOUNT/REGION/edits                held while something of the place is read, changed and put back
@@ -23,7 +24,9 @@ mod examine;
 pub mod function;
 mod intake;
 mod name;
+pub mod object;
 mod pack;
+mod parts;
 mod policy;
 mod publication;
 mod record;
@@ -52,7 +55,16 @@ use examine::Use;
 pub const CODE_STORAGE_LIMIT_BYTES: u64 = 80_530_636_800;
 const FORMAT: &str = "optfs store 1\n";
 /// What a store has at its top; anything else there is somebody else's.
-const PARTS: [&str; 6] = ["format", "gate", "lock", "incoming", "content", "accounts"];
+const PARTS: [&str; 8] = [
+    "format",
+    "gate",
+    "lock",
+    "incoming",
+    "content",
+    "accounts",
+    "buckets",
+    "buckets.lock",
+];
 
 /// A directory of published layers.
 #[derive(Debug, Clone)]
@@ -288,7 +300,7 @@ impl Store {
 
     /// The digests that any version of a layer or function of any place has.
     fn used(&self) -> Result<HashSet<Digest>, StoreError> {
-        let mut used = HashSet::new();
+        let mut used: HashSet<_> = self.used_by_objects()?.into_iter().collect();
         let accounts = self.root.join("accounts");
         for account in names(&accounts)? {
             for region in names(&accounts.join(&account))? {

@@ -133,16 +133,27 @@ impl Reference {
 
     /// The same, or AWS's words of what is wrong with a layer's name.
     pub fn check(text: &str) -> Result<Reference, StoreError> {
-        Reference::parse(text).ok_or_else(|| {
-            let mut wrong = Complaints::default();
-            if text.is_empty() {
-                let constraint = "Member must have length greater than or equal to 1";
-                wrong.add("layerName", text, constraint);
-            }
-            wrong.pattern("layerName", text, false, NAME_PATTERN);
-            StoreError::Invalid(wrong.message())
-        })
+        Reference::parse(text).ok_or_else(|| no_layer_name(text))
     }
+
+    /// A layer and no version of it, or AWS's words.
+    pub fn check_layer(text: &str) -> Result<Reference, StoreError> {
+        let reference = Reference::check(text)?;
+        match reference.version {
+            None => Ok(reference),
+            Some(_) => Err(no_layer_name(text)),
+        }
+    }
+}
+
+fn no_layer_name(text: &str) -> StoreError {
+    let mut wrong = Complaints::default();
+    if text.is_empty() {
+        let constraint = "Member must have length greater than or equal to 1";
+        wrong.add("layerName", text, constraint);
+    }
+    wrong.pattern("layerName", text, false, NAME_PATTERN);
+    StoreError::Invalid(wrong.message())
 }
 
 /// `[a-zA-Z0-9-_]+`

@@ -2,6 +2,7 @@
 //! unused freed. The same that AWS's API does with layers, without a server.
 
 mod about;
+mod build;
 mod import;
 mod policy;
 mod show;
@@ -11,13 +12,16 @@ use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use serde_json::json;
 
 use about::AboutArgs;
+use build::BuildArgs;
+pub(super) use build::{KeeperArgs, run_keeper};
 use import::ImportArgs;
 use policy::{PermitArgs, PolicyArgs, RevokeArgs};
 
+use super::Verbosity;
 use super::failure::{Class, Failure};
 use super::json::document;
 use super::location::location;
@@ -51,26 +55,25 @@ enum LayerVerb {
     Gc(GcArgs),
 }
 
-/// Publish a zip or a directory as the next version of a layer
+/// Publish a zip, a directory, or packages of pip or npm as the next version of a layer
 ///
 /// What AWS would refuse is refused, with AWS's message. A directory is zipped with one time for all files and names in
-/// order: the same tree gives the same zip.
+/// order: the same tree gives the same zip. Packages are built for the runtime and the processor that are named, whatever
+/// this machine is.
 #[derive(Args)]
+#[command(group = ArgGroup::new("content").required(true))]
 struct PublishArgs {
     /// The layer; its first version makes it
     #[arg(value_name = "NAME")]
     name: String,
     /// The zip
-    #[arg(
-        long,
-        value_name = "FILE",
-        required_unless_present = "dir",
-        conflicts_with = "dir"
-    )]
+    #[arg(long, value_name = "FILE", group = "content")]
     zip: Option<PathBuf>,
     /// The directory of what will be in /opt: python, nodejs, bin, lib and so on
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", group = "content")]
     dir: Option<PathBuf>,
+    #[command(flatten)]
+    build: BuildArgs,
     #[command(flatten)]
     about: AboutArgs,
     #[command(flatten)]
@@ -162,9 +165,9 @@ impl FilterArgs {
     }
 }
 
-pub(super) fn run(args: &LayerArgs) -> Result<ExitCode, Failure> {
+pub(super) fn run(args: &LayerArgs, verbosity: Verbosity) -> Result<ExitCode, Failure> {
     match &args.verb {
-        LayerVerb::Publish(args) => publish(args),
+        LayerVerb::Publish(args) => publish(args, verbosity),
         LayerVerb::List(args) => list(args),
         LayerVerb::Versions(args) => versions(args),
         LayerVerb::Get(args) => get(args),
@@ -178,16 +181,29 @@ pub(super) fn run(args: &LayerArgs) -> Result<ExitCode, Failure> {
     }
 }
 
-fn publish(args: &PublishArgs) -> Result<ExitCode, Failure> {
-    let about = args.about.publication();
+fn publish(args: &PublishArgs, verbosity: Verbosity) -> Result<ExitCode, Failure> {
+    let order = args.build.order()?;
+    let mut about = args.about.publication();
+    // What it is built for is what it is for, unless somebody says otherwise.
+    if let Some(order) = &order {
+        let (runtime, architecture) = (order.runtime.to_string(), order.architecture.word().to_owned());
+        about.compatible_runtimes.get_or_insert_with(|| vec![runtime]);
+        about
+            .compatible_architectures
+            .get_or_insert_with(|| vec![architecture]);
+    }
     // All that can be said without the zip is said before it is read.
     about.check()?;
     let (store, here) = (args.answer.store.open()?, args.answer.store.place()?);
     let layer = layer_named(&args.name, &here)?;
-    let intake = match (&args.zip, &args.dir) {
-        (Some(zip), _) => store.take_zip(zip),
-        (None, Some(directory)) => store.take_directory(directory),
-        (None, None) => return Err(Failure::new(Class::Usage, "neither --zip nor --dir is given")),
+    let intake = match (&args.zip, &args.dir, &order) {
+        (Some(zip), ..) => store.take_zip(zip),
+        (None, Some(directory), _) => store.take_directory(directory),
+        (None, None, Some(order)) => {
+            let built = order.build(verbosity.quiet)?;
+            store.take_directory_as(built.top(), order.file())
+        }
+        (None, None, None) => return Err(Failure::new(Class::Usage, "nothing to publish is named")),
     };
     let place = layer.place.as_ref().unwrap_or(&here);
     let version = store.publish(place, &layer.name, about, intake.map_err(not_readable)?)?;
