@@ -12,6 +12,7 @@ use crate::store::StoreError;
 const ERROR_TYPE: &str = "x-amzn-errortype";
 
 /// AWS's codes.
+#[expect(clippy::enum_variant_names, reason = "CodeStorageExceeded is AWS's own name")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Code {
     AccessDenied,
