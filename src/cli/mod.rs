@@ -1,5 +1,6 @@
 //! Words in, words out: arguments, what names a layer, printing, progress and exit codes.
 
+mod attached;
 mod bar;
 mod bench;
 mod cat;
@@ -11,6 +12,7 @@ mod doctor;
 mod explore;
 mod extract;
 mod failure;
+mod function;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod guard;
@@ -33,6 +35,7 @@ mod printable;
 mod published;
 mod report;
 mod resolve;
+mod rows;
 mod run;
 mod serve;
 mod shadows;
@@ -117,6 +120,7 @@ enum Verb {
     Hash(hash::HashArgs),
     Lock(lock::LockArgs),
     Layer(layer::LayerArgs),
+    Function(function::FunctionArgs),
     Serve(serve::ServeArgs),
     Doctor(doctor::DoctorArgs),
     Bench(bench::BenchArgs),
@@ -167,6 +171,7 @@ pub fn main() -> ExitCode {
         Verb::Hash(args) => hash::run(&args, cli.verbosity),
         Verb::Lock(args) => lock::run(&args, cli.verbosity),
         Verb::Layer(args) => layer::run(&args, cli.verbosity),
+        Verb::Function(args) => function::run(&args),
         Verb::Serve(args) => serve::run(args),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::RunServer(args) => run::run_server(&args),

@@ -16,7 +16,7 @@ const ERROR_TYPE: &str = "x-amzn-errortype";
 #[expect(clippy::enum_variant_names, reason = "the names are AWS's")]
 pub(super) enum Code {
     AccessDenied,
-    CodeStorageExceeded,
+    StorageExceeded,
     InvalidParameterValue,
     InvalidSignature,
     PolicyLengthExceeded,
@@ -73,7 +73,7 @@ impl Code {
     pub(super) fn name(self) -> &'static str {
         match self {
             Code::AccessDenied => "AccessDeniedException",
-            Code::CodeStorageExceeded => "CodeStorageExceededException",
+            Code::StorageExceeded => "CodeStorageExceededException",
             Code::InvalidParameterValue => "InvalidParameterValueException",
             Code::InvalidSignature => "InvalidSignatureException",
             Code::PolicyLengthExceeded => "PolicyLengthExceededException",
@@ -92,7 +92,7 @@ impl Code {
 
     pub(super) fn status(self) -> StatusCode {
         match self {
-            Code::CodeStorageExceeded
+            Code::StorageExceeded
             | Code::InvalidParameterValue
             | Code::PolicyLengthExceeded
             | Code::Serialization
@@ -117,7 +117,7 @@ impl IntoResponse for Fault {
             _ => json!({ "message": self.message }),
         };
         match self.code {
-            Code::CodeStorageExceeded
+            Code::StorageExceeded
             | Code::InvalidParameterValue
             | Code::PolicyLengthExceeded
             | Code::ResourceNotFound
@@ -151,7 +151,7 @@ impl From<StoreError> for Fault {
             StoreError::Precondition(_) => Code::PreconditionFailed,
             StoreError::Denied(_) => Code::AccessDenied,
             StoreError::PolicyLength(_) => Code::PolicyLengthExceeded,
-            StoreError::CodeStorage(_) => Code::CodeStorageExceeded,
+            StoreError::CodeStorage(_) => Code::StorageExceeded,
             StoreError::TooLarge(_) => Code::RequestEntityTooLarge,
             // Lambda says these in its own words, before they come here.
             StoreError::Object(_) => Code::InvalidParameterValue,

@@ -13,8 +13,8 @@ use base64::prelude::{BASE64_STANDARD as STANDARD, Engine as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
-use super::StoreError;
 use super::error::at;
+use super::{Reference, StoreError};
 
 /// The file of the bytes in the directory of their digest.
 const ZIP: &str = "layer.zip";
@@ -35,7 +35,7 @@ impl Digest {
         STANDARD.encode(self.0)
     }
 
-    fn of(text: &str) -> Option<Digest> {
+    pub(super) fn of(text: &str) -> Option<Digest> {
         let mut bytes = [0; 32];
         let is_lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
         if text.len() != 64 || !text.bytes().all(is_lower_hex) {
@@ -202,6 +202,15 @@ pub(super) fn named(contents: &Path, digest: Digest, name: &str) -> PathBuf {
     };
     // In a store that cannot be written it has no other name.
     if is_there { alias } else { plain(contents, digest) }
+}
+
+/// Whether a path is one of a layer version, as the store names it: two of them are two layers, be the bytes the same.
+pub fn is_named(path: &Path) -> bool {
+    let last = |path: &Path| Some(path.file_name()?.to_str()?.to_owned());
+    let directory = path.parent().and_then(last);
+    let name = last(path).and_then(|name| Reference::parse(&name));
+    directory.and_then(|directory| Digest::of(&directory)).is_some()
+        && name.is_some_and(|name| name.version.is_some())
 }
 
 /// The file of some content.

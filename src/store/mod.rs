@@ -22,9 +22,11 @@ pub mod date;
 mod error;
 mod examine;
 pub mod function;
+mod intake;
 mod name;
 pub mod object;
 mod pack;
+mod packed;
 mod parts;
 mod policy;
 mod publication;
@@ -37,10 +39,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-pub use content::{Digest, Incoming};
+pub use content::{Digest, Incoming, is_named};
 pub use error::StoreError;
 pub use examine::UNZIPPED_LIMIT_BYTES;
+pub use intake::Intake;
 pub use name::{LayerName, Place, Reference};
+pub use packed::packed;
 pub use policy::{Caller, Granted, Permission, Policy};
 pub use publication::{Filter, Publication};
 pub use versions::LayerVersion;
@@ -70,22 +74,6 @@ pub struct Store {
     root: PathBuf,
 }
 
-/// A zip on its way into the store. As long as it is, nothing is collected.
-pub struct Intake {
-    incoming: Incoming,
-    /// What the zip is called in messages.
-    name: PathBuf,
-    _shared: File,
-}
-
-/// A zip that is content of the store. As long as it is held, nothing is collected.
-struct Taken {
-    digest: Digest,
-    code_size: u64,
-    unzipped_size: u64,
-    _shared: File,
-}
-
 /// A layer, and the highest of its versions that was asked for.
 #[derive(Debug)]
 pub struct Layer {
@@ -106,51 +94,6 @@ pub struct Freed {
     pub bytes: u64,
     /// Files that killed publishers have left.
     pub unfinished: u64,
-}
-
-impl Taken {
-    fn version(&self, place: &Place, name: &LayerName, about: Publication) -> LayerVersion {
-        LayerVersion {
-            place: place.clone(),
-            name: name.clone(),
-            version: 0,
-            about,
-            created_date: date::now(),
-            digest: self.digest,
-            code_size: self.code_size,
-            unzipped_size: self.unzipped_size,
-        }
-    }
-}
-
-impl Intake {
-    /// What AWS takes in one request; larger zips go through S3, there.
-    pub const DIRECT_LIMIT_BYTES: u64 = 52_428_800;
-
-    /// Whether AWS would take the zip in a request.
-    ///
-    /// # Errors
-    /// [`StoreError::TooLarge`], in AWS's words.
-    pub fn check_direct(&self) -> Result<(), StoreError> {
-        let size = self.incoming.size()?;
-        match size <= Intake::DIRECT_LIMIT_BYTES {
-            true => Ok(()),
-            false => Err(StoreError::TooLarge(format!(
-                "Zipped size must be smaller than {} bytes",
-                Intake::DIRECT_LIMIT_BYTES
-            ))),
-        }
-    }
-}
-
-impl Write for Intake {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.incoming.file().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.incoming.file().flush()
-    }
 }
 
 impl Store {
@@ -184,53 +127,6 @@ impl Store {
         &self.root
     }
 
-    /// Takes in a zip, whole or not at all.
-    ///
-    /// # Errors
-    /// When it cannot be read, or the store cannot be written.
-    pub fn take_zip(&self, zip: &Path) -> Result<Intake, StoreError> {
-        // Opened first: a store is not made for a slip of the keyboard.
-        let mut from = File::open(zip).map_err(at(zip))?;
-        if from.metadata().map_err(at(zip))?.is_dir() {
-            return Err(at(zip)(ErrorKind::IsADirectory.into()));
-        }
-        let mut intake = self.intake(zip)?;
-        io::copy(&mut from, intake.incoming.file()).map_err(at(zip))?;
-        Ok(intake)
-    }
-
-    /// Zips a directory, the same zip for the same tree, and takes it in.
-    ///
-    /// # Errors
-    /// When something in it cannot be read, or be in a zip.
-    pub fn take_directory(&self, directory: &Path) -> Result<Intake, StoreError> {
-        self.take_directory_as(directory, directory)
-    }
-
-    /// The same, of a directory that is called otherwise in messages.
-    ///
-    /// # Errors
-    /// As [`Store::take_directory`].
-    pub fn take_directory_as(&self, directory: &Path, name: &Path) -> Result<Intake, StoreError> {
-        fs::read_dir(directory).map_err(at(directory))?;
-        let mut intake = self.intake(name)?;
-        pack::pack(directory, intake.incoming.file())?;
-        Ok(intake)
-    }
-
-    /// A zip that is about to be written, which `name` stands for in messages. It is taken in when it is published.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub fn intake(&self, name: &Path) -> Result<Intake, StoreError> {
-        let lock = self.make()?;
-        Ok(Intake {
-            incoming: Incoming::new(&self.scratch())?,
-            name: name.to_owned(),
-            _shared: lock,
-        })
-    }
-
     /// Publishes a zip as the next version of a layer.
     ///
     /// Once this returns, the version survives whatever happens to this process or the power; before, there is nothing of it
@@ -252,32 +148,42 @@ impl Store {
         Ok(version)
     }
 
-    /// Makes a zip content of the store, if AWS would.
-    fn take_in(&self, place: &Place, intake: Intake, purpose: Use) -> Result<Taken, StoreError> {
-        let mut intake = intake;
-        let file = intake.incoming.file().try_clone().map_err(at(&intake.name))?;
-        let unzipped_size = examine::examine(&intake.name, file, purpose)?;
-        let (digest, code_size) = intake.incoming.digest()?;
-        self.check_storage(place, code_size)?;
-        content::install(&self.contents(), &intake.incoming, digest, code_size)?;
-        Ok(Taken {
-            digest,
-            code_size,
-            unzipped_size,
-            _shared: intake._shared,
-        })
-    }
-
-    /// Whether a zip more is within what AWS gives an account in a region. Small ones are not counted at the door: it would take
-    /// tens of thousands of them.
-    fn check_storage(&self, place: &Place, code_size: u64) -> Result<(), StoreError> {
-        const COUNTED_BYTES: u64 = 1 << 20;
-        if code_size < COUNTED_BYTES {
-            return Ok(());
+    /// Brings in a version that was published elsewhere, under the number that it has there. What was deleted here can be brought
+    /// in again. That the very same is there already is no error.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] where the version has other bytes here; what AWS refuses, in AWS's words; or the system's.
+    pub fn import(
+        &self,
+        place: &Place,
+        name: &LayerName,
+        number: u64,
+        about: Publication,
+        intake: Intake,
+    ) -> Result<LayerVersion, StoreError> {
+        check_number(number)?;
+        about.check()?;
+        let taken = self.take_in(place, intake, Use::Layer)?;
+        let mut version = taken.version(place, name, about);
+        version.version = number;
+        let directory = self.layer(place, name);
+        make_directories(&directory)?;
+        let _alone = self.edit(place)?;
+        if matches!(self.version(place, name, number), Err(StoreError::NotFound(_))) {
+            // A killed deletion may have left it.
+            record::remove(&self.policy_file(place, name, number))?;
         }
-        match self.usage(place)?.code_bytes.saturating_add(code_size) <= CODE_STORAGE_LIMIT_BYTES {
-            true => Ok(()),
-            false => Err(StoreError::CodeStorage("Code storage limit exceeded.".to_owned())),
+        if versions::put(&directory, &self.scratch(), &version)? {
+            return Ok(version);
+        }
+        let there = self.version(place, name, number)?;
+        match there.digest == version.digest {
+            true => Ok(there),
+            false => Err(StoreError::Conflict(format!(
+                "{} is there, with other bytes: {}",
+                there.arn(),
+                there.digest
+            ))),
         }
     }
 

@@ -47,6 +47,8 @@ pub struct Policy {
     pub text: String,
     /// A UUID that changes with every statement added or removed.
     pub revision_id: String,
+    /// What its statements allow.
+    pub permissions: Vec<Permission>,
 }
 
 /// Who asks for a layer.
@@ -164,6 +166,20 @@ impl Permission {
 }
 
 impl Statement {
+    fn permission(self) -> Permission {
+        Permission {
+            statement_id: self.sid,
+            action: self.action,
+            principal: match self.principal {
+                Principal::Everybody(star) => star,
+                Principal::Account { arn } => account_of(&arn).map_or(arn.clone(), str::to_owned),
+            },
+            organization_id: self
+                .condition
+                .map(|condition| condition.string_equals.organization),
+        }
+    }
+
     fn allows(&self, caller: &Caller) -> bool {
         let is_meant = match &self.principal {
             Principal::Everybody(star) => star == "*",
@@ -249,6 +265,12 @@ impl Store {
             Some(record) => Ok(Policy {
                 text: json(&record.policy, &file)?,
                 revision_id: record.revision_id,
+                permissions: record
+                    .policy
+                    .statement
+                    .into_iter()
+                    .map(Statement::permission)
+                    .collect(),
             }),
             None => Err(StoreError::NotFound(
                 "No policy is associated with the given resource.".to_owned(),

@@ -123,6 +123,18 @@ pub(super) fn add(directory: &Path, scratch: &Path, version: &mut LayerVersion) 
     Ok(())
 }
 
+/// Puts a version under the number that it has, where nobody has that, or had it once; false where somebody has it.
+pub(super) fn put(directory: &Path, scratch: &Path, version: &LayerVersion) -> Result<bool, StoreError> {
+    make_directories(directory)?;
+    let path = file_of(directory, version.version);
+    let file = record::written(scratch, &version.record())?;
+    match record::read(&path, "a layer version")? {
+        Some(Record::Published(_)) => Ok(false),
+        Some(Record::Deleted(_)) => file.replace(&path).map(|()| true),
+        None => file.publish(&path),
+    }
+}
+
 /// A version; none where it never was, or was deleted.
 pub(super) fn read(
     directory: &Path,

@@ -587,3 +587,28 @@ fn unfinished(account: &Account) -> usize {
     let Freed { unfinished, .. } = freed;
     unfinished as usize
 }
+
+#[test]
+fn the_75_gigabytes_of_an_account_are_counted() {
+    let account = Account::new();
+    account.layer(&account.here, "huge", "small");
+    let file = account
+        .scratch
+        .path()
+        .join("store/accounts/123456789012/us-east-2/layers/huge/1.json");
+    let mut version: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    version["CodeSize"] = json!(80_530_636_800u64 - (1 << 20));
+    fs::write(&file, version.to_string()).unwrap();
+    let publish = |bytes: usize| {
+        let zip = account.zip(&"x".repeat(bytes));
+        let intake = account.store.take_zip(&zip).unwrap();
+        let name = LayerName::check("l").unwrap();
+        account
+            .store
+            .publish(&account.here, &name, Publication::default(), intake)
+    };
+    assert!(publish(1000).is_ok());
+    let refused = publish(1 << 20).unwrap_err();
+    assert!(matches!(refused, StoreError::CodeStorage(_)));
+    assert_eq!(refused.to_string(), "Code storage limit exceeded.");
+}

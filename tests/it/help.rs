@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::support::command::{answer, optfs, output};
 
 /// The verbs that a user may type.
-const VERBS: [&str; 26] = [
+const VERBS: [&str; 27] = [
     "bench",
     "extract",
     "mount",
@@ -30,6 +30,7 @@ const VERBS: [&str; 26] = [
     "hash",
     "lock",
     "layer",
+    "function",
     "serve",
     "doctor",
     "completions",

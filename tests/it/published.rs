@@ -35,7 +35,7 @@ impl Shop {
     }
 
     /// A zip with one file in the working directory.
-    fn zip(&self, name: &str, content: &str) {
+    pub(crate) fn zip(&self, name: &str, content: &str) {
         self.write(name, RawZip::new().file("python/tool.py", content));
     }
 
@@ -74,7 +74,7 @@ impl Shop {
         (answer.code, first.trim_start_matches("optfs: ").to_owned())
     }
 
-    fn versions(&self, layer: &str) -> Vec<u64> {
+    pub(crate) fn versions(&self, layer: &str) -> Vec<u64> {
         let answer = self.json(&["layer", "versions", layer, "--json"]);
         let listed = answer["LayerVersions"].as_array().unwrap();
         listed
@@ -87,7 +87,7 @@ impl Shop {
         fs::read_dir(self.path("store/content")).unwrap().count()
     }
 
-    fn unfinished(&self) -> usize {
+    pub(crate) fn unfinished(&self) -> usize {
         fs::read_dir(self.path("store/incoming")).unwrap().count()
     }
 }

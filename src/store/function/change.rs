@@ -1,7 +1,8 @@
 //! Functions made, changed and deleted. All that is read, changed and put back happens while nobody else changes anything of
 //! the place; one file is put in the place of another, so that a reader sees the function before or after.
 
-use std::path::Path;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -14,6 +15,7 @@ use super::{
 use crate::store::complaint::Complaints;
 use crate::store::content::make_directories;
 use crate::store::examine::Use;
+use crate::store::intake::Taken;
 use crate::store::publication::check_architectures;
 use crate::store::versions::numbers;
 use crate::store::{Intake, Place, date, record};
@@ -72,6 +74,13 @@ pub enum NewCode {
     Zip(Intake),
     /// The URI of an image.
     Image(String),
+}
+
+/// A function that nobody else changes meanwhile, nor collects anything of.
+pub(super) struct Edit {
+    pub(super) directory: PathBuf,
+    pub(super) latest: Latest,
+    pub(super) _alone: [File; 2],
 }
 
 impl NewCode {
@@ -145,7 +154,7 @@ impl Store {
         let layers = self.attach(place, organization, new.layers.as_deref().unwrap_or_default())?;
         new.check_kind(&code)?;
         refuse_existing(&directory, name)?;
-        let code = self.take_code(place, code)?;
+        let (code, _taken) = self.take_code(place, code)?;
         check_total(code.unzipped_size(), &layers)?;
         let mut settings = Settings::defaults(name);
         settings.apply(new.settings);
@@ -188,11 +197,11 @@ impl Store {
         let mut wrong = Complaints::default();
         update.settings.complain(&mut wrong);
         wrong.end()?;
-        let directory = self.function_directory(place, name, None)?;
-        self.latest(place, name, None)?;
-        let _shared = self.share()?;
-        let _alone = self.edit(place)?;
-        let mut latest = self.latest(place, name, None)?;
+        let Edit {
+            directory,
+            mut latest,
+            _alone,
+        } = self.edit_function(place, name)?;
         latest.check_revision(update.revision_id.as_deref())?;
         let before = latest.function.clone();
         update.settings.check(&before.settings)?;
@@ -248,7 +257,7 @@ impl Store {
             NewCode::Zip(_) => None,
             NewCode::Image(_) => Some(self.share()?),
         };
-        let code = self.take_code(place, code)?;
+        let (code, _taken) = self.take_code(place, code)?;
         let _alone = self.edit(place)?;
         let mut latest = self.latest(place, name, None)?;
         latest.check_revision(update.revision_id.as_deref())?;
@@ -285,11 +294,11 @@ impl Store {
                 "$LATEST version cannot be deleted without deleting the function.",
             ));
         }
-        let directory = self.function_directory(place, name, None)?;
-        self.latest(place, name, None)?;
-        let _shared = self.share()?;
-        let _alone = self.edit(place)?;
-        let latest = self.latest(place, name, None)?;
+        let Edit {
+            directory,
+            latest,
+            _alone,
+        } = self.edit_function(place, name)?;
         let numbers_before = latest.numbers_before;
         match qualifier {
             None => {
@@ -322,28 +331,43 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] where there is no such function.
     pub fn tag(&self, place: &Place, name: &str, set: Tags, removed: &[String]) -> Result<Tags, StoreError> {
-        let directory = self.function_directory(place, name, None)?;
-        self.latest(place, name, None)?;
-        let _shared = self.share()?;
-        let _alone = self.edit(place)?;
-        let mut latest = self.latest(place, name, None)?;
+        let Edit {
+            directory,
+            mut latest,
+            _alone,
+        } = self.edit_function(place, name)?;
         latest.tags.extend(set);
         latest.tags.retain(|name, _| !removed.contains(name));
         self.put(&directory, &latest)?;
         Ok(latest.tags)
     }
 
-    /// Takes code into the store.
-    fn take_code(&self, place: &Place, code: NewCode) -> Result<Code, StoreError> {
+    /// A function that is about to be changed.
+    pub(super) fn edit_function(&self, place: &Place, name: &str) -> Result<Edit, StoreError> {
+        let directory = self.function_directory(place, name, None)?;
+        // Nobody waits for a function that is not there, and no store is made for it.
+        self.latest(place, name, None)?;
+        let _alone = [self.share()?, self.edit(place)?];
+        let latest = self.latest(place, name, None)?;
+        Ok(Edit {
+            directory,
+            latest,
+            _alone,
+        })
+    }
+
+    /// Takes code into the store. Until somebody has it, it must be held.
+    fn take_code(&self, place: &Place, code: NewCode) -> Result<(Code, Option<Taken>), StoreError> {
         match code {
-            NewCode::Image(uri) => Ok(Code::Image(uri)),
+            NewCode::Image(uri) => Ok((Code::Image(uri), None)),
             NewCode::Zip(intake) => {
                 let taken = self.take_in(place, intake, Use::Code)?;
-                Ok(Code::Zip {
+                let code = Code::Zip {
                     sha256: taken.digest,
                     code_size: taken.code_size,
                     unzipped_size: taken.unzipped_size,
-                })
+                };
+                Ok((code, Some(taken)))
             }
         }
     }
