@@ -68,5 +68,6 @@ mod tidy;
 mod torn;
 mod transcripts;
 mod transports;
+mod walk_through;
 mod weight;
 mod which;
