@@ -62,6 +62,12 @@ fn a_function_stands_for_its_layers_wherever_a_stack_is_named() {
         "base"
     );
     assert_eq!(ask(&["diff"], &["out"]), "no difference in 4 paths\n");
+    assert_eq!(
+        shop.say(&["diff", "function:my-function", &format!("{ARN}:base:1")])
+            .lines()
+            .last(),
+        None
+    );
     let checked = shop.ask(&[&["check"], &named[..]].concat());
     assert!(checked.stdout.contains("top:1"), "{checked:?}");
     for name in [
