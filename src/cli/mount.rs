@@ -23,7 +23,7 @@ use crate::fuse::{
     AttachOptions, Life, Mount, SessionOptions, Transport, attach, serve_until_signalled, unmount,
 };
 use crate::guide::{self, Guide, Xattrs};
-use crate::launch::this_program_serving;
+use crate::launch::{take_name, this_program_serving};
 use crate::stack::Stack;
 use crate::supervise::WorkerEnd;
 
@@ -111,6 +111,9 @@ impl MountArgs {
 }
 
 pub(super) fn run(args: MountArgs) -> Result<ExitCode, Failure> {
+    if args.in_background || args.supervised {
+        take_name();
+    }
     let options = mount_options::parse(args.options.iter().map(String::as_str))
         .map_err(|why| Failure::new(Class::Usage, why).hint("'optfs mount --help' lists what -o takes"))?;
     if args.supervise || options.supervise {

@@ -31,6 +31,16 @@ pub(super) struct StoreArgs {
     region: Option<String>,
 }
 
+/// Where published layers are, and how the answer is to be written.
+#[derive(Args)]
+pub(super) struct AnswerArgs {
+    #[command(flatten)]
+    pub(super) store: StoreArgs,
+    /// One JSON object, with AWS's names
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
 impl StoreArgs {
     /// The store; the directory need not be there.
     pub(super) fn open(&self) -> Result<Store, Failure> {

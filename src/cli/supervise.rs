@@ -25,6 +25,8 @@ use crate::launch::this_program_serving;
 use crate::stack::{EntryKind, Stack};
 use crate::supervise::{self, Heard, KeepError, Legacy, LegacyError, Outcome, Restarts, WorkerEnd};
 
+const WRITTEN_OVER: &str = "it was written over while it was mounted: mount it again, and replace it by renaming another file over it";
+
 /// What a later process goes on with.
 pub(super) struct Estate {
     pub(super) device: OwnedFd,
@@ -75,7 +77,13 @@ pub(super) fn keep(mountpoint: &Path, in_background: bool) -> Result<ExitCode, F
         Heard::Leave(_) => take_away(mountpoint, ours.as_ref()),
     });
     match outcome? {
-        Outcome::Exited(status) => Ok(ExitCode::from(status)),
+        Outcome::Exited(status) => {
+            if status != 0 && ours.is_some() && mounted_on(mountpoint) == ours {
+                // It could not go on, and has said why. Nobody else does.
+                let _ = unmount(mountpoint, true);
+            }
+            Ok(ExitCode::from(status))
+        }
         Outcome::Stillborn(signal) => Err(Failure::new(
             Class::Trouble,
             format_args!("the serving process was killed by signal {signal} before the mount answered"),
@@ -147,13 +155,11 @@ fn inherit(legacy: Legacy) -> Result<Estate, Failure> {
         )
     };
     let opened = layers::open_all(files.len(), open);
-    let stack = Stack::merge(opened.into_iter().collect::<Result<_, _>>()?)?;
+    let opened: Result<Vec<_>, _> = opened.into_iter().collect();
+    let stack = Stack::merge(opened.map_err(|e| Failure::of_archive(&e).hint(WRITTEN_OVER))?)?;
     if fingerprint(&stack) != note.tree {
-        return Err(Failure::new(
-            Class::Layer,
-            "the layers were written over while they were mounted: there is nobody to go on serving what they were",
-        )
-        .hint("mount them again; replace a mounted layer by renaming another file over it"));
+        let what = "the layers are not those that were mounted: nobody can go on serving what they were";
+        return Err(Failure::new(Class::Layer, what).hint(WRITTEN_OVER));
     }
     Ok(Estate {
         device,

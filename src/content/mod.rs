@@ -155,7 +155,11 @@ impl Content {
             return Ok(given);
         }
         if offset >= end {
-            return Ok(deliver(&[]));
+            // Where there are no bytes, their CRC is known without reading any.
+            return match (declared.declared_size, declared.crc) {
+                (0, expected @ 1..) => Err(Arc::new(EntryError::Crc { expected, found: 0 })),
+                _ => Ok(deliver(&[])),
+            };
         }
         let large = inner.large(entry)?;
         match declared.method {

@@ -40,6 +40,11 @@ pub fn this_program_serving() -> Command {
     command
 }
 
+/// Executed as /proc/self/exe, a process would be called "exe" in top, in pgrep and where the kernel says whom it killed.
+pub fn take_name() {
+    nix::sys::prctl::set_name(c"optfs").ok();
+}
+
 /// This very program, to be executed again in another role; the caller adds the role's arguments.
 ///
 /// `/proc/self/exe` rather than the path of the program: it still names the running version when an upgrade

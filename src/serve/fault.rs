@@ -15,7 +15,7 @@ const ERROR_TYPE: &str = "x-amzn-errortype";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Code {
     AccessDenied,
-    CodeStorageExceeded,
+    StorageExceeded,
     InvalidParameterValue,
     InvalidSignature,
     PolicyLengthExceeded,
@@ -72,7 +72,7 @@ impl Code {
     pub(super) fn name(self) -> &'static str {
         match self {
             Code::AccessDenied => "AccessDeniedException",
-            Code::CodeStorageExceeded => "CodeStorageExceededException",
+            Code::StorageExceeded => "CodeStorageExceededException",
             Code::InvalidParameterValue => "InvalidParameterValueException",
             Code::InvalidSignature => "InvalidSignatureException",
             Code::PolicyLengthExceeded => "PolicyLengthExceededException",
@@ -91,7 +91,7 @@ impl Code {
 
     pub(super) fn status(self) -> StatusCode {
         match self {
-            Code::CodeStorageExceeded
+            Code::StorageExceeded
             | Code::InvalidParameterValue
             | Code::PolicyLengthExceeded
             | Code::Serialization
@@ -116,7 +116,7 @@ impl IntoResponse for Fault {
             _ => json!({ "message": self.message }),
         };
         match self.code {
-            Code::CodeStorageExceeded
+            Code::StorageExceeded
             | Code::InvalidParameterValue
             | Code::PolicyLengthExceeded
             | Code::ResourceNotFound
@@ -150,7 +150,7 @@ impl From<StoreError> for Fault {
             StoreError::Precondition(_) => Code::PreconditionFailed,
             StoreError::Denied(_) => Code::AccessDenied,
             StoreError::PolicyLength(_) => Code::PolicyLengthExceeded,
-            StoreError::CodeStorage(_) => Code::CodeStorageExceeded,
+            StoreError::CodeStorage(_) => Code::StorageExceeded,
             StoreError::TooLarge(_) => Code::RequestEntityTooLarge,
             // Lambda says these in its own words, before they come here.
             StoreError::Object(_) => Code::InvalidParameterValue,

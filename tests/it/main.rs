@@ -9,6 +9,7 @@
 mod support;
 
 mod ahead;
+mod at_once;
 mod bad_input;
 mod bench;
 mod built;
@@ -22,6 +23,7 @@ mod explore;
 mod extract;
 mod faults;
 mod function_layers;
+mod function_verbs;
 mod functions;
 mod hash;
 mod help;
@@ -62,7 +64,9 @@ mod serve_clients;
 mod serve_hostile;
 mod shadowed;
 mod shadows;
+mod shortage;
 mod source_faults;
+mod supervised;
 mod template;
 mod tidy;
 mod torn;

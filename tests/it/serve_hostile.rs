@@ -316,7 +316,7 @@ fn a_page_of_another_site_cannot_drive_it() {
         .0,
         204
     );
-    let twice = format!("GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n");
+    let twice = "GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n".to_owned();
     assert_eq!(server.raw(twice.as_bytes()).status, 403);
     assert_eq!(server.raw(b"GET /2018-10-31/layers HTTP/1.0\r\n\r\n").status, 403);
 }

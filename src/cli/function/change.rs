@@ -8,7 +8,7 @@ use clap::Args;
 use super::Named;
 use super::settings::{LayerArgs, SettingsArgs, name_and_value};
 use crate::cli::failure::{Class, Failure};
-use crate::cli::published::{StoreArgs, not_readable};
+use crate::cli::published::{AnswerArgs, not_readable};
 use crate::store::Store;
 use crate::store::function::{
     CodeUpdate, ConfigurationUpdate, Function, NewCode, NewFunction, Purpose, VersionOfFunction,
@@ -36,10 +36,7 @@ pub(super) struct CreateArgs {
     #[arg(long)]
     publish: bool,
     #[command(flatten)]
-    store: StoreArgs,
-    /// One JSON object, with AWS's names
-    #[arg(long)]
-    json: bool,
+    answer: AnswerArgs,
 }
 
 /// Change a function: its configuration, its code, its layers
@@ -66,10 +63,7 @@ pub(super) struct UpdateArgs {
     #[arg(long, value_name = "ID")]
     revision_id: Option<String>,
     #[command(flatten)]
-    store: StoreArgs,
-    /// One JSON object, with AWS's names
-    #[arg(long)]
-    json: bool,
+    answer: AnswerArgs,
 }
 
 /// Where code comes from.
@@ -88,7 +82,7 @@ struct CodeArgs {
 }
 
 pub(super) fn create(args: &CreateArgs) -> Result<ExitCode, Failure> {
-    let named = Named::whole(&args.name, &args.store, Purpose::Create)?;
+    let named = Named::whole(&args.name, &args.answer.store, Purpose::Create)?;
     let mut new: NewFunction = args.settings.input()?;
     args.settings.apply(&mut new.settings)?;
     new.layers = args.layers.arns(&named.store, &named.place)?.or(new.layers);
@@ -111,11 +105,11 @@ pub(super) fn create(args: &CreateArgs) -> Result<ExitCode, Failure> {
     let (place, organization) = (&named.place, args.layers.organization());
     let name = &named.reference.name;
     let made = named.store.create_function(place, name, organization, new, code);
-    named.answer("function create", &named.hinted(made)?, args.json)
+    named.answer("function create", &named.hinted(made)?, false, args.answer.json)
 }
 
 pub(super) fn update(args: &UpdateArgs) -> Result<ExitCode, Failure> {
-    let named = Named::whole(&args.name, &args.store, Purpose::Other)?;
+    let named = Named::whole(&args.name, &args.answer.store, Purpose::Other)?;
     let (store, place, name) = (&named.store, &named.place, &named.reference.name);
     let mut update: ConfigurationUpdate = args.settings.input()?;
     args.settings.apply(&mut update.settings)?;
@@ -154,7 +148,10 @@ pub(super) fn update(args: &UpdateArgs) -> Result<ExitCode, Failure> {
         function = Some(named.hinted(store.publish_version(place, name, about))?);
     }
     match function {
-        Some(function) => named.answer("function update", &function, args.json),
+        Some(function) => {
+            let is_version = function.version.is_some();
+            named.answer("function update", &function, is_version, args.answer.json)
+        }
         None => Err(Failure::new(Class::Usage, "nothing is to be changed")
             .hint("'optfs function update --help' lists what can be")),
     }

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::failure::{Class, Failure};
 use super::json::document;
 use super::location::location;
-use super::published::StoreArgs;
+use super::published::{AnswerArgs, StoreArgs};
 use super::terminal::print;
 use crate::store::function::{Function, FunctionReference, Purpose, VersionOfFunction};
 use crate::store::{Place, Store, StoreError, shape};
@@ -48,10 +48,7 @@ struct ListArgs {
     #[arg(long, value_name = "ALL", value_parser = ["ALL"])]
     function_version: Option<String>,
     #[command(flatten)]
-    store: StoreArgs,
-    /// One JSON object, with AWS's names
-    #[arg(long)]
-    json: bool,
+    answer: AnswerArgs,
 }
 
 /// List a function and its published versions
@@ -61,10 +58,7 @@ struct VersionsArgs {
     #[arg(value_name = "NAME")]
     name: String,
     #[command(flatten)]
-    store: StoreArgs,
-    /// One JSON object, with AWS's names
-    #[arg(long)]
-    json: bool,
+    answer: AnswerArgs,
 }
 
 /// Show all about a function or a version of it
@@ -77,10 +71,7 @@ struct GetArgs {
     #[arg(long, value_name = "VERSION")]
     qualifier: Option<String>,
     #[command(flatten)]
-    store: StoreArgs,
-    /// One JSON object, with AWS's names
-    #[arg(long)]
-    json: bool,
+    answer: AnswerArgs,
 }
 
 /// Publish what a function is now as its next version
@@ -101,10 +92,7 @@ struct PublishArgs {
     #[arg(long, value_name = "ID")]
     revision_id: Option<String>,
     #[command(flatten)]
-    store: StoreArgs,
-    /// One JSON object, with AWS's names
-    #[arg(long)]
-    json: bool,
+    answer: AnswerArgs,
 }
 
 /// Delete a function, or one version of it
@@ -119,10 +107,7 @@ struct DeleteArgs {
     #[arg(long, value_name = "VERSION")]
     qualifier: Option<String>,
     #[command(flatten)]
-    store: StoreArgs,
-    /// One JSON object
-    #[arg(long)]
-    json: bool,
+    answer: AnswerArgs,
 }
 
 /// A function that a word names, and where.
@@ -146,7 +131,7 @@ pub(super) fn run(args: &FunctionArgs) -> Result<ExitCode, Failure> {
 }
 
 fn list(args: &ListArgs) -> Result<ExitCode, Failure> {
-    let (store, here) = (args.store.open()?, args.store.place()?);
+    let (store, here) = (args.answer.store.open()?, args.answer.store.place()?);
     let mut functions = store.functions(&here)?;
     let with_versions = args.function_version.is_some();
     if with_versions {
@@ -156,18 +141,24 @@ fn list(args: &ListArgs) -> Result<ExitCode, Failure> {
         // One that was deleted meanwhile is left out.
         functions = versions.filter_map(Result::ok).flatten().collect();
     }
-    many("function list", "Functions", &functions, with_versions, args.json)
+    many(
+        "function list",
+        "Functions",
+        &functions,
+        with_versions,
+        args.answer.json,
+    )
 }
 
 fn versions(args: &VersionsArgs) -> Result<ExitCode, Failure> {
-    let named = Named::whole(&args.name, &args.store, Purpose::Other)?;
+    let named = Named::whole(&args.name, &args.answer.store, Purpose::Other)?;
     let versions = named.store.function_versions(&named.place, &named.reference.name);
     many(
         "function versions",
         "Versions",
         &named.hinted(versions)?,
         true,
-        args.json,
+        args.answer.json,
     )
 }
 
@@ -193,14 +184,19 @@ fn many(
 }
 
 fn get(args: &GetArgs) -> Result<ExitCode, Failure> {
-    let named = Named::of(&args.name, args.qualifier.as_deref(), &args.store, Purpose::Other)?;
+    let named = Named::of(
+        &args.name,
+        args.qualifier.as_deref(),
+        &args.answer.store,
+        Purpose::Other,
+    )?;
     let (store, place, name) = (&named.store, &named.place, &named.reference.name);
     let qualifier = named.reference.qualifier.as_deref();
     let function = named.hinted(store.function(place, name, qualifier))?;
     let tags = named.hinted(store.tags(place, name))?;
     let zip = store.function_code(&function);
     print(|out| {
-        if args.json {
+        if args.answer.json {
             let url = zip.as_deref().map(location).unwrap_or_default();
             let body = shape::function_with_code(&function, qualifier.is_some(), &tags, &url);
             writeln!(out, "{}", document("function get", body))?;
@@ -212,7 +208,7 @@ fn get(args: &GetArgs) -> Result<ExitCode, Failure> {
 }
 
 fn publish(args: &PublishArgs) -> Result<ExitCode, Failure> {
-    let named = Named::whole(&args.name, &args.store, Purpose::Other)?;
+    let named = Named::whole(&args.name, &args.answer.store, Purpose::Other)?;
     let about = VersionOfFunction {
         code_sha256: args.code_sha256.clone(),
         description: args.description.clone(),
@@ -221,14 +217,19 @@ fn publish(args: &PublishArgs) -> Result<ExitCode, Failure> {
     let published = named
         .store
         .publish_version(&named.place, &named.reference.name, about);
-    named.answer("function publish", &named.hinted(published)?, args.json)
+    named.answer(
+        "function publish",
+        &named.hinted(published)?,
+        true,
+        args.answer.json,
+    )
 }
 
 fn delete(args: &DeleteArgs) -> Result<ExitCode, Failure> {
     let named = Named::of(
         &args.name,
         args.qualifier.as_deref(),
-        &args.store,
+        &args.answer.store,
         Purpose::Delete,
     )?;
     let (store, place, name) = (&named.store, &named.place, &named.reference.name);
@@ -241,7 +242,7 @@ fn delete(args: &DeleteArgs) -> Result<ExitCode, Failure> {
     named.hinted(store.delete_function(place, name, qualifier))?;
     let word = qualifier.map_or_else(|| name.clone(), |qualifier| format!("{name}:{qualifier}"));
     print(|out| {
-        match (args.json, was_there) {
+        match (args.answer.json, was_there) {
             (true, _) => {
                 let body = json!({ "FunctionName": name, "Version": qualifier, "deleted": was_there });
                 writeln!(out, "{}", document("function delete", body))?;
@@ -278,12 +279,19 @@ impl Named {
         }
     }
 
-    /// A function, as it was made or changed.
-    fn answer(&self, question: &str, function: &Function, as_json: bool) -> Result<ExitCode, Failure> {
+    /// A function, as it was made or changed; `qualified` is whether its ARN says which version it is: where a function is made AWS's does
+    /// not, even if a version was published at once.
+    fn answer(
+        &self,
+        question: &str,
+        function: &Function,
+        qualified: bool,
+        as_json: bool,
+    ) -> Result<ExitCode, Failure> {
         print(|out| {
             match as_json {
                 true => {
-                    let body = shape::function(function, function.version.is_some());
+                    let body = shape::function(function, qualified);
                     writeln!(out, "{}", document(question, body))?;
                 }
                 false => {

@@ -8,7 +8,7 @@ use clap::Args;
 use super::about::AboutArgs;
 use super::{answer, not_readable};
 use crate::cli::failure::{Class, Failure};
-use crate::cli::published::StoreArgs;
+use crate::cli::published::AnswerArgs;
 use crate::store::{LayerVersion, Permission, Place, Reference, Store, StoreError};
 
 /// Bring in a layer version of another account, region or machine, under its own ARN
@@ -37,16 +37,13 @@ pub(super) struct ImportArgs {
     #[command(flatten)]
     about: AboutArgs,
     #[command(flatten)]
-    store: StoreArgs,
-    /// One JSON object, with AWS's names
-    #[arg(long)]
-    json: bool,
+    answer: AnswerArgs,
 }
 
 pub(super) fn import(args: &ImportArgs) -> Result<ExitCode, Failure> {
     let about = args.about.publication();
     about.check()?;
-    let (store, here) = (args.store.open()?, args.store.place()?);
+    let (store, here) = (args.answer.store.open()?, args.answer.store.place()?);
     let reference = Reference::check(&args.arn)?;
     let (Some(place), Some(number)) = (&reference.place, reference.version) else {
         let message = format!("{}: not the ARN of a layer version", args.arn);
@@ -80,7 +77,7 @@ pub(super) fn import(args: &ImportArgs) -> Result<ExitCode, Failure> {
         _ => error.into(),
     })?;
     grant(&store, &version, &permissions)?;
-    answer("layer import", &store, &version, args.json)
+    answer("layer import", &store, &version, args.answer.json)
 }
 
 /// Who is to use it: those named, or the own account, where it is another's.

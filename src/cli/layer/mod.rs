@@ -17,15 +17,16 @@ use serde_json::json;
 
 use about::AboutArgs;
 use build::BuildArgs;
-pub(super) use build::{KeeperArgs, run_keeper};
 use import::ImportArgs;
 use policy::{PermitArgs, PolicyArgs, RevokeArgs};
+
+pub(super) use build::{KeeperArgs, run_keeper};
 
 use super::Verbosity;
 use super::failure::{Class, Failure};
 use super::json::document;
 use super::location::location;
-use super::published::{self, StoreArgs, unknown};
+use super::published::{self, AnswerArgs, StoreArgs, unknown};
 use super::size::{counted, human};
 use super::terminal::print;
 use crate::store::{Filter, LayerVersion, Place, Reference, Store, StoreError, shape};
@@ -77,10 +78,7 @@ struct PublishArgs {
     #[command(flatten)]
     about: AboutArgs,
     #[command(flatten)]
-    store: StoreArgs,
-    /// One JSON object, with AWS's names
-    #[arg(long)]
-    json: bool,
+    answer: AnswerArgs,
 }
 
 #[derive(Args)]
@@ -99,10 +97,7 @@ struct ListArgs {
     #[command(flatten)]
     filter: FilterArgs,
     #[command(flatten)]
-    store: StoreArgs,
-    /// One JSON object, with AWS's names
-    #[arg(long)]
-    json: bool,
+    answer: AnswerArgs,
 }
 
 /// List the versions of a layer, the latest first
@@ -114,10 +109,7 @@ struct VersionsArgs {
     #[command(flatten)]
     filter: FilterArgs,
     #[command(flatten)]
-    store: StoreArgs,
-    /// One JSON object, with AWS's names
-    #[arg(long)]
-    json: bool,
+    answer: AnswerArgs,
 }
 
 /// Show all about a version of a layer
@@ -127,10 +119,7 @@ struct GetArgs {
     #[arg(value_name = "NAME:VERSION")]
     name: String,
     #[command(flatten)]
-    store: StoreArgs,
-    /// One JSON object, with AWS's names
-    #[arg(long)]
-    json: bool,
+    answer: AnswerArgs,
 }
 
 /// Write the zip of a version, byte for byte as it was published
@@ -156,10 +145,7 @@ struct DeleteArgs {
     #[arg(value_name = "NAME:VERSION")]
     name: String,
     #[command(flatten)]
-    store: StoreArgs,
-    /// One JSON object
-    #[arg(long)]
-    json: bool,
+    answer: AnswerArgs,
 }
 
 /// Free the zips that no version of a layer or function has any more
@@ -168,10 +154,7 @@ struct DeleteArgs {
 #[derive(Args)]
 struct GcArgs {
     #[command(flatten)]
-    store: StoreArgs,
-    /// One JSON object
-    #[arg(long)]
-    json: bool,
+    answer: AnswerArgs,
 }
 
 impl FilterArgs {
@@ -212,7 +195,7 @@ fn publish(args: &PublishArgs, verbosity: Verbosity) -> Result<ExitCode, Failure
     }
     // All that can be said without the zip is said before it is read.
     about.check()?;
-    let (store, here) = (args.store.open()?, args.store.place()?);
+    let (store, here) = (args.answer.store.open()?, args.answer.store.place()?);
     let layer = layer_named(&args.name, &here)?;
     let intake = match (&args.zip, &args.dir, &order) {
         (Some(zip), ..) => store.take_zip(zip),
@@ -225,14 +208,14 @@ fn publish(args: &PublishArgs, verbosity: Verbosity) -> Result<ExitCode, Failure
     };
     let place = layer.place.as_ref().unwrap_or(&here);
     let version = store.publish(place, &layer.name, about, intake.map_err(not_readable)?)?;
-    answer("layer publish", &store, &version, args.json)
+    answer("layer publish", &store, &version, args.answer.json)
 }
 
 fn list(args: &ListArgs) -> Result<ExitCode, Failure> {
-    let (store, here) = (args.store.open()?, args.store.place()?);
+    let (store, here) = (args.answer.store.open()?, args.answer.store.place()?);
     let layers = store.layers(&here, &args.filter.filter())?;
     print(|out| {
-        if args.json {
+        if args.answer.json {
             let layers: Vec<_> = layers.iter().map(shape::layer).collect();
             writeln!(out, "{}", document("layer list", json!({ "Layers": layers })))?;
         } else {
@@ -243,12 +226,12 @@ fn list(args: &ListArgs) -> Result<ExitCode, Failure> {
 }
 
 fn versions(args: &VersionsArgs) -> Result<ExitCode, Failure> {
-    let (store, here) = (args.store.open()?, args.store.place()?);
+    let (store, here) = (args.answer.store.open()?, args.answer.store.place()?);
     let layer = layer_named(&args.name, &here)?;
     let place = layer.place.as_ref().unwrap_or(&here);
     let versions = store.versions(place, &layer.name, &args.filter.filter())?;
     print(|out| {
-        if args.json {
+        if args.answer.json {
             let versions: Vec<_> = versions.iter().map(shape::layer_version_item).collect();
             let body = json!({ "LayerVersions": versions });
             writeln!(out, "{}", document("layer versions", body))?;
@@ -260,8 +243,8 @@ fn versions(args: &VersionsArgs) -> Result<ExitCode, Failure> {
 }
 
 fn get(args: &GetArgs) -> Result<ExitCode, Failure> {
-    let (store, version) = version_named(&args.store, &args.name)?;
-    answer("layer get", &store, &version, args.json)
+    let (store, version) = version_named(&args.answer.store, &args.name)?;
+    answer("layer get", &store, &version, args.answer.json)
 }
 
 fn export(args: &ExportArgs) -> Result<ExitCode, Failure> {
@@ -287,12 +270,12 @@ fn export(args: &ExportArgs) -> Result<ExitCode, Failure> {
 }
 
 fn delete(args: &DeleteArgs) -> Result<ExitCode, Failure> {
-    let (store, here) = (args.store.open()?, args.store.place()?);
+    let (store, here) = (args.answer.store.open()?, args.answer.store.place()?);
     let (reference, number) = numbered(&args.name)?;
     let place = reference.place.as_ref().unwrap_or(&here);
     let was_there = store.delete(place, &reference.name, number)?;
     print(|out| {
-        match (args.json, was_there) {
+        match (args.answer.json, was_there) {
             (true, _) => {
                 let body = json!({ "Version": number, "deleted": was_there });
                 writeln!(out, "{}", document("layer delete", body))?;
@@ -305,9 +288,9 @@ fn delete(args: &DeleteArgs) -> Result<ExitCode, Failure> {
 }
 
 fn gc(args: &GcArgs) -> Result<ExitCode, Failure> {
-    let freed = args.store.open()?.collect()?;
+    let freed = args.answer.store.open()?.collect()?;
     print(|out| {
-        if args.json {
+        if args.answer.json {
             let body = json!({ "zips": freed.zips, "size": freed.bytes, "unfinished": freed.unfinished });
             writeln!(out, "{}", document("layer gc", body))?;
         } else {

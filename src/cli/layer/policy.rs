@@ -9,7 +9,7 @@ use serde_json::json;
 use super::numbered;
 use crate::cli::failure::{Class, Failure};
 use crate::cli::json::document;
-use crate::cli::published::{StoreArgs, unknown};
+use crate::cli::published::{AnswerArgs, StoreArgs, unknown};
 use crate::cli::terminal::print;
 use crate::store::{LayerName, Permission, Place, Reference, Store, StoreError};
 
@@ -63,10 +63,7 @@ pub(super) struct PolicyArgs {
     #[arg(value_name = "NAME:VERSION")]
     name: String,
     #[command(flatten)]
-    store: StoreArgs,
-    /// One JSON object, with AWS's names
-    #[arg(long)]
-    json: bool,
+    answer: AnswerArgs,
 }
 
 #[derive(Args)]
@@ -75,10 +72,7 @@ struct GuardArgs {
     #[arg(long, value_name = "ID")]
     revision_id: Option<String>,
     #[command(flatten)]
-    store: StoreArgs,
-    /// One JSON object, with AWS's names
-    #[arg(long)]
-    json: bool,
+    answer: AnswerArgs,
 }
 
 /// A version that a word names, and where.
@@ -98,12 +92,12 @@ pub(super) fn permit(args: &PermitArgs) -> Result<ExitCode, Failure> {
         organization_id: args.organization_id.clone(),
     };
     permission.check()?;
-    let named = Named::of(&args.name, &args.guard.store)?;
+    let named = Named::of(&args.name, &args.guard.answer.store)?;
     let revision = args.guard.revision_id.as_deref();
     let granted =
         named.ask(|store, place, name, number| store.permit(place, name, number, &permission, revision))?;
     print(|out| {
-        match args.guard.json {
+        match args.guard.answer.json {
             true => {
                 let body = json!({ "Statement": granted.statement, "RevisionId": granted.revision_id });
                 writeln!(out, "{}", document("layer permit", body))?;
@@ -121,11 +115,11 @@ pub(super) fn permit(args: &PermitArgs) -> Result<ExitCode, Failure> {
 }
 
 pub(super) fn revoke(args: &RevokeArgs) -> Result<ExitCode, Failure> {
-    let named = Named::of(&args.name, &args.guard.store)?;
+    let named = Named::of(&args.name, &args.guard.answer.store)?;
     let (id, revision) = (&args.statement_id, args.guard.revision_id.as_deref());
     named.ask(|store, place, name, number| store.revoke(place, name, number, id, revision))?;
     print(|out| {
-        match args.guard.json {
+        match args.guard.answer.json {
             true => writeln!(out, "{}", document("layer revoke", json!({ "StatementId": id })))?,
             false => writeln!(
                 out,
@@ -138,10 +132,10 @@ pub(super) fn revoke(args: &RevokeArgs) -> Result<ExitCode, Failure> {
 }
 
 pub(super) fn policy(args: &PolicyArgs) -> Result<ExitCode, Failure> {
-    let named = Named::of(&args.name, &args.store)?;
+    let named = Named::of(&args.name, &args.answer.store)?;
     let policy = named.ask(Store::policy)?;
     print(|out| {
-        if args.json {
+        if args.answer.json {
             let body = json!({ "Policy": policy.text, "RevisionId": policy.revision_id });
             writeln!(out, "{}", document("layer policy", body))?;
             return Ok(ExitCode::SUCCESS);

@@ -1,7 +1,8 @@
 //! Functions made, changed and deleted. All that is read, changed and put back happens while nobody else changes anything of
 //! the place; one file is put in the place of another, so that a reader sees the function before or after.
 
-use std::path::Path;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -73,6 +74,13 @@ pub enum NewCode {
     Zip(Intake),
     /// The URI of an image.
     Image(String),
+}
+
+/// A function that nobody else changes meanwhile, nor collects anything of.
+pub(super) struct Edit {
+    pub(super) directory: PathBuf,
+    pub(super) latest: Latest,
+    pub(super) _alone: [File; 2],
 }
 
 impl NewCode {
@@ -189,11 +197,11 @@ impl Store {
         let mut wrong = Complaints::default();
         update.settings.complain(&mut wrong);
         wrong.end()?;
-        let directory = self.function_directory(place, name, None)?;
-        self.latest(place, name, None)?;
-        let _shared = self.share()?;
-        let _alone = self.edit(place)?;
-        let mut latest = self.latest(place, name, None)?;
+        let Edit {
+            directory,
+            mut latest,
+            _alone,
+        } = self.edit_function(place, name)?;
         latest.check_revision(update.revision_id.as_deref())?;
         let before = latest.function.clone();
         update.settings.check(&before.settings)?;
@@ -286,11 +294,11 @@ impl Store {
                 "$LATEST version cannot be deleted without deleting the function.",
             ));
         }
-        let directory = self.function_directory(place, name, None)?;
-        self.latest(place, name, None)?;
-        let _shared = self.share()?;
-        let _alone = self.edit(place)?;
-        let latest = self.latest(place, name, None)?;
+        let Edit {
+            directory,
+            latest,
+            _alone,
+        } = self.edit_function(place, name)?;
         let numbers_before = latest.numbers_before;
         match qualifier {
             None => {
@@ -323,15 +331,29 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] where there is no such function.
     pub fn tag(&self, place: &Place, name: &str, set: Tags, removed: &[String]) -> Result<Tags, StoreError> {
-        let directory = self.function_directory(place, name, None)?;
-        self.latest(place, name, None)?;
-        let _shared = self.share()?;
-        let _alone = self.edit(place)?;
-        let mut latest = self.latest(place, name, None)?;
+        let Edit {
+            directory,
+            mut latest,
+            _alone,
+        } = self.edit_function(place, name)?;
         latest.tags.extend(set);
         latest.tags.retain(|name, _| !removed.contains(name));
         self.put(&directory, &latest)?;
         Ok(latest.tags)
+    }
+
+    /// A function that is about to be changed.
+    pub(super) fn edit_function(&self, place: &Place, name: &str) -> Result<Edit, StoreError> {
+        let directory = self.function_directory(place, name, None)?;
+        // Nobody waits for a function that is not there, and no store is made for it.
+        self.latest(place, name, None)?;
+        let _alone = [self.share()?, self.edit(place)?];
+        let latest = self.latest(place, name, None)?;
+        Ok(Edit {
+            directory,
+            latest,
+            _alone,
+        })
     }
 
     /// Takes code into the store. Until somebody has it, it must be held.

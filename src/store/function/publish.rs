@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::change::Edit;
 use super::{Function, Latest, Store, StoreError, VersionRecord, read_version, version_file};
 use crate::store::complaint::Complaints;
 use crate::store::policy::new_revision;
@@ -37,11 +38,11 @@ impl Store {
         let mut wrong = Complaints::default();
         wrong.longest("description", about.description.as_deref().unwrap_or(""), 256);
         wrong.end()?;
-        let directory = self.function_directory(place, name, None)?;
-        self.latest(place, name, None)?;
-        let _shared = self.share()?;
-        let _alone = self.edit(place)?;
-        let mut latest = self.latest(place, name, None)?;
+        let Edit {
+            directory,
+            mut latest,
+            _alone,
+        } = self.edit_function(place, name)?;
         latest.check_revision(about.revision_id.as_deref())?;
         let digest = shape::code_sha256(&latest.function.code);
         if let Some(expected) = about.code_sha256.filter(|expected| *expected != digest) {

@@ -3,6 +3,7 @@
 
 pub(crate) mod allocations;
 pub(crate) mod browser;
+pub(crate) mod cgroup;
 pub(crate) mod command;
 pub(crate) mod device;
 pub(crate) mod elf;
