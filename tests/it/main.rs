@@ -68,6 +68,7 @@ mod shortage;
 mod source_faults;
 mod supervised;
 mod template;
+mod template_model;
 mod tidy;
 mod torn;
 mod transcripts;
