@@ -10,6 +10,7 @@
 //! 4½    |   bench                extract-and-run against mount-and-run, measured
 //!       |     |
 //! 4     |   launch extract fuse  a child in its own /opt · a directory on disk · the kernel
+//!       |   supervise   |    |    what outlives the process that serves
 //!       |              |    |
 //! 3½    |              |  guide  what a mount tells of itself: attributes, .optfs, statistics
 //!       |              | /  |
@@ -21,7 +22,7 @@
 //!       |              |
 //! 1   archive <- store cache       one zip, read by position · published layers, on disk · a weighed LRU
 //!       |
-//! 0   path                       names that passed the door
+//! 0   path  descriptors          names that passed the door · open files sent over a socket
 //! ```
 
 pub mod archive;

@@ -18,7 +18,9 @@ const FILES: usize = 24;
 const FILE_BYTES: usize = 6 << 20;
 
 fn content(number: usize) -> Vec<u8> {
-    let piece: Vec<u8> = (0..FILE_BYTES / 96).map(|at| (at / 9 * (number + 3)) as u8).collect();
+    let piece: Vec<u8> = (0..FILE_BYTES / 96)
+        .map(|at| (at / 9 * (number + 3)) as u8)
+        .collect();
     piece.repeat(96)
 }
 
