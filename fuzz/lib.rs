@@ -3,6 +3,10 @@
 //!
 //! What is promised of the answers is left to the targets, one for each door that strangers' bytes come through.
 
+mod bend;
+
+pub use bend::{deflate_again, mutate};
+
 use std::path::Path;
 use std::sync::Arc;
 

@@ -7,10 +7,11 @@
 //! ```text
 //! 5    cli                       words in, words out: arguments, printing, progress, exit codes
 //!       |
-//! 4½    |   bench                extract-and-run against mount-and-run, measured
-//!       |     |
+//! 4½    |   bench    build       extract-and-run against mount-and-run, measured · pip and npm, and what they leave
+//!       |     |  _____/
 //! 4     |   launch extract fuse  a child in its own /opt · a directory on disk · the kernel
-//!       |   supervise   |    |    what outlives the process that serves
+//!       |   supervise  |    |    what outlives the process that serves
+//!       |   serve      |    |    and HTTP: AWS's API on the store
 //!       |              |    |
 //! 3½    |              |  guide  what a mount tells of itself: attributes, .optfs, statistics
 //!       |              | /  |
@@ -22,11 +23,13 @@
 //!       |              |
 //! 1   archive <- store cache       one zip, read by position · published layers, on disk · a weighed LRU
 //!       |
-//! 0   path  descriptors          names that passed the door · open files sent over a socket
+//! 0   path  descriptors  template   names that passed the door · open files over a socket · functions and layers of SAM
+//!                                and CloudFormation, as values
 //! ```
 
 pub mod archive;
 pub mod bench;
+pub mod build;
 pub mod cache;
 pub mod cli;
 pub mod content;
@@ -38,6 +41,8 @@ pub mod fuse;
 pub mod guide;
 pub mod launch;
 pub mod path;
+pub mod serve;
 pub mod stack;
 pub mod store;
 pub mod supervise;
+pub mod template;

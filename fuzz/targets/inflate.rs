@@ -4,11 +4,11 @@
 #![no_main]
 
 use flate2::{Decompress, FlushDecompress, Status};
-use libfuzzer_sys::fuzz_target;
+use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 use optfs::archive::{Checkpoint, Inflater};
-use optfs_fuzz::Choices;
+use optfs_fuzz::{Choices, deflate_again};
 
-const MOST_BYTES: usize = 1 << 20;
+const MOST_BYTES: usize = 256 << 10;
 
 fuzz_target!(|input: &[u8]| {
     let mut choices = Choices(input);
@@ -46,6 +46,22 @@ fuzz_target!(|input: &[u8]| {
     }
     for checkpoint in checkpoints {
         resume(checkpoint, stream, &out, is_whole);
+    }
+});
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    // Steps stand in front: see above.
+    let head = 1 + 2 * (1 + usize::from(data.first().copied().unwrap_or(0) % 8));
+    let again = match seed % 4 {
+        0 if size > head => deflate_again(&data[head..size], seed),
+        _ => None,
+    };
+    match again {
+        Some(stream) if head + stream.len() <= max_size => {
+            data[head..head + stream.len()].copy_from_slice(&stream);
+            head + stream.len()
+        }
+        _ => fuzzer_mutate(data, size, max_size),
     }
 });
 

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 use optfs::archive::Archive;
 use optfs::content::{Content, Keeping};
 use optfs::explain::diff::{Options, diff};
@@ -10,7 +10,7 @@ use optfs::explain::order::Order;
 use optfs::explain::{Merged, root, shadows, waste, weight, which};
 use optfs::path::RelPath;
 use optfs::stack::{Body, NodeId, Stack};
-use optfs_fuzz::{archive, pieces, stack};
+use optfs_fuzz::{archive, mutate, pieces, stack};
 use std::sync::Arc;
 
 fuzz_target!(|input: &[u8]| {
@@ -25,10 +25,17 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    mutate(data, size, max_size, seed)
+});
+
 fn look_at(archive: &Archive, len: usize) {
     // An entry takes 46 bytes of the file at least: what is declared buys no memory.
     let index_bytes = archive.memory_bytes() + archive.path_bytes();
-    assert!(index_bytes <= 64 * len + (64 << 10), "{index_bytes} bytes for {len}");
+    assert!(
+        index_bytes <= 64 * len + (64 << 10),
+        "{index_bytes} bytes for {len}"
+    );
     assert!(archive.len() <= len / 46);
     for (id, entry) in archive.entries() {
         let checked = RelPath::check(entry.path).expect("what is listed passed the door");
@@ -53,7 +60,10 @@ fn walk(stack: &Stack) {
         assert_eq!(stack.find(parts), Some(node));
         assert!(node == NodeId::ROOT || stack.parent(node) < node);
         let names: Vec<_> = stack.children(node).map(|child| stack.name(child)).collect();
-        assert!(names.is_sorted_by(|a, b| a < b), "names are sorted and stand once");
+        assert!(
+            names.is_sorted_by(|a, b| a < b),
+            "names are sorted and stand once"
+        );
         let entry = match stack.body(node) {
             Body::Directory(entry) => entry,
             Body::File(entry) | Body::Symlink(entry) => Some(entry),
@@ -76,7 +86,10 @@ fn ask(stack: Arc<Stack>) {
     }
     if let Ok(order) = Order::of(&stack) {
         let present: Vec<_> = stack.layers_in_order().map(|(layer, _)| layer).collect();
-        assert!(!order.reordered(&present).any(), "the present order changes nothing");
+        assert!(
+            !order.reordered(&present).any(),
+            "the present order changes nothing"
+        );
         let _ = (order.pairs(), order.groups(), order.permutations());
     }
     let content = Content::new(Arc::clone(&stack), &Keeping::default());

@@ -5,10 +5,10 @@
 
 use std::sync::Arc;
 
-use libfuzzer_sys::fuzz_target;
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 use optfs::content::{Content, Keeping};
 use optfs::stack::{Body, EntryRef, Stack};
-use optfs_fuzz::stack;
+use optfs_fuzz::{mutate, stack};
 
 /// Entries that declare more are read at their ends only.
 const MOST_BYTES: u64 = 4 << 20;
@@ -37,6 +37,10 @@ fuzz_target!(|input: &[u8]| {
             Body::Directory(_) => {}
         }
     }
+});
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    mutate(data, size, max_size, seed)
 });
 
 fn read(stack: &Stack, content: &Content, entry: EntryRef, sum: u32) {

@@ -3,6 +3,7 @@
 //! Pieces that touch are joined, so that the whole is verified as soon as every byte was seen once.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use crc32fast::Hasher;
 
@@ -25,29 +26,31 @@ impl Coverage {
         }
     }
 
-    /// Whether a piece would bring something new; if not, its CRC need not be computed.
-    pub(super) fn wants(&self, start: u64, len: u64) -> bool {
-        let end = start + len;
-        let before = self
-            .runs
-            .range(..=start)
-            .next_back()
-            .is_none_or(|(_, (run_end, _))| *run_end <= start);
-        let after = self
-            .runs
-            .range(start..)
-            .next()
-            .is_none_or(|(run_start, _)| *run_start >= end);
-        len > 0 && before && after && self.runs.len() < MAX_RUNS
+    /// The first bytes of a piece that were not seen yet, and whose CRC is worth computing: those between two runs, or
+    /// between a run and an end of the piece.
+    pub(super) fn missing(&self, piece: Range<u64>) -> Option<Range<u64>> {
+        let mut start = match self.runs.range(..=piece.start).next_back() {
+            Some((_, &(run_end, _))) => run_end.max(piece.start),
+            None => piece.start,
+        };
+        while start < piece.end {
+            let following = self.runs.range(start..).next();
+            let end = following.map_or(piece.end, |(&run_start, _)| run_start.min(piece.end));
+            if self.keeps(&(start..end)) {
+                return Some(start..end);
+            }
+            start = following.map_or(piece.end, |(_, &(run_end, _))| run_end);
+        }
+        None
     }
 
-    /// Adds a piece; returns the CRC of the whole once all of it was seen. A piece that overlaps what
-    /// was seen is ignored.
-    pub(super) fn add(&mut self, start: u64, len: u64, crc: Hasher) -> Option<u32> {
-        if !self.wants(start, len) {
+    /// Adds what [`Coverage::missing`] named; returns the CRC of the whole once all of it was seen. What was seen by
+    /// another reader since is ignored.
+    pub(super) fn add(&mut self, piece: Range<u64>, crc: Hasher) -> Option<u32> {
+        if self.missing(piece.clone()).as_ref() != Some(&piece) {
             return None;
         }
-        let (mut start, mut end, mut crc) = (start, start + len, crc);
+        let (Range { mut start, mut end }, mut crc) = (piece, crc);
         if let Some((&run_start, (run_end, _))) = self.runs.range(..start).next_back()
             && *run_end == start
             && let Some((_, mut joined)) = self.runs.remove(&run_start)
@@ -63,6 +66,16 @@ impl Coverage {
         self.runs.insert(start, (end, crc));
         whole
     }
+
+    /// Whether there is room for a piece that lies between two runs. The beginning and what touches a run always has.
+    fn keeps(&self, piece: &Range<u64>) -> bool {
+        let touches = || {
+            let before = self.runs.range(..piece.start).next_back();
+            before.is_some_and(|(_, (run_end, _))| *run_end == piece.start)
+                || self.runs.contains_key(&piece.end)
+        };
+        !piece.is_empty() && (self.runs.len() < MAX_RUNS || piece.start == 0 || touches())
+    }
 }
 
 #[cfg(test)]
@@ -76,26 +89,64 @@ mod tests {
         hasher
     }
 
+    /// Has a piece seen, as a reader does.
+    fn see(coverage: &mut Coverage, bytes: &[u8], piece: Range<usize>) -> Option<u32> {
+        let piece = piece.start as u64..piece.end as u64;
+        let mut whole = None;
+        while let Some(missing) = coverage.missing(piece.clone()) {
+            let crc = hasher(&bytes[missing.start as usize..missing.end as usize]);
+            whole = whole.or(coverage.add(missing, crc));
+        }
+        whole
+    }
+
     proptest! {
         #[test]
-        fn pieces_in_any_order_give_the_crc_of_the_whole(
+        fn pieces_in_any_order_give_the_crc_of_the_whole_once_all_was_seen(
             bytes in prop::collection::vec(any::<u8>(), 1..200),
-            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
-            seed in any::<u64>(),
+            ends in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..40),
         ) {
-            let mut cuts: Vec<usize> = cuts.iter().map(|c| c.index(bytes.len())).chain([0, bytes.len()]).collect();
-            cuts.sort_unstable();
-            cuts.dedup();
-            let mut pieces: Vec<_> = cuts.windows(2).map(|w| (w[0], w[1])).collect();
-            pieces.sort_by_key(|p| (p.0 as u64 ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15));
             let mut coverage = Coverage::new(bytes.len() as u64);
-            let mut last = None;
-            for (start, end) in pieces {
-                prop_assert_eq!(last, None);
-                last = coverage.add(start as u64, (end - start) as u64, hasher(&bytes[start..end]));
-                prop_assert_eq!(coverage.add(start as u64, (end - start) as u64, hasher(b"again")), None);
+            let mut seen = vec![false; bytes.len()];
+            // They overlap as they like, and in the end somebody goes through.
+            let pieces = ends.iter().map(|(one, other)| (one.index(bytes.len() + 1), other.index(bytes.len() + 1)));
+            let through = (0..bytes.len()).step_by(16).map(|at| (at, (at + 16).min(bytes.len())));
+            for (one, other) in pieces.chain(through) {
+                let piece = one.min(other)..one.max(other);
+                let was_whole = seen.iter().all(|&seen| seen);
+                seen[piece.clone()].fill(true);
+                let completes = !was_whole && seen.iter().all(|&seen| seen);
+                let expected = completes.then(|| crc32fast::hash(&bytes));
+                prop_assert_eq!(see(&mut coverage, &bytes, piece), expected);
             }
-            prop_assert_eq!(last, Some(crc32fast::hash(&bytes)));
         }
+    }
+
+    #[test]
+    fn what_another_reader_saw_meanwhile_is_not_counted_twice() {
+        let bytes = b"0123456789";
+        let mut coverage = Coverage::new(10);
+        let both = coverage.missing(2..8).unwrap();
+        assert_eq!(see(&mut coverage, bytes, 4..6), None);
+        assert_eq!(coverage.add(both, hasher(&bytes[2..8])), None);
+        assert_eq!(coverage.missing(2..8), Some(2..4));
+        assert_eq!(see(&mut coverage, bytes, 0..10), Some(crc32fast::hash(bytes)));
+    }
+
+    #[test]
+    fn who_goes_through_verifies_it_all_however_many_jumped_about_before() {
+        let bytes: Vec<u8> = (0..5 * MAX_RUNS).map(|at| (at * at) as u8).collect();
+        let mut coverage = Coverage::new(bytes.len() as u64);
+        for at in (1..bytes.len()).step_by(3) {
+            assert_eq!(see(&mut coverage, &bytes, at..at + 1), None);
+        }
+        assert_eq!(coverage.runs.len(), MAX_RUNS);
+        let mut last = None;
+        for at in (0..bytes.len()).step_by(512) {
+            assert_eq!(last, None);
+            last = see(&mut coverage, &bytes, at..(at + 512).min(bytes.len()));
+            assert!(coverage.runs.len() <= MAX_RUNS + 1);
+        }
+        assert_eq!(last, Some(crc32fast::hash(&bytes)));
     }
 }

@@ -251,31 +251,33 @@ impl Large {
         index.store(identity, &checkpoints);
     }
 
-    fn standing_verdict(&self) -> Result<(), Arc<EntryError>> {
+    /// The error of an entry all of whose bytes were seen, and are not what was packed.
+    pub(super) fn standing_verdict(&self) -> Result<(), Arc<EntryError>> {
         self.state.lock().verdict.clone().map_or(Ok(()), Err)
     }
 
     /// Counts bytes as seen. Who completes the entry finds out whether it is what was packed; from
     /// then on a damaged entry gives nothing.
     fn cover(&self, offset: u64, bytes: &[u8]) -> Result<(), Arc<EntryError>> {
-        let len = bytes.len() as u64;
-        if !self.state.lock().coverage.wants(offset, len) {
-            return Ok(());
-        }
-        let mut crc = Hasher::new();
-        crc.update(bytes);
-        let mut state = self.state.lock();
-        match state.coverage.add(offset, len, crc) {
-            Some(found) if found != self.expected_crc => {
+        let end = offset + bytes.len() as u64;
+        let mut missing = self.state.lock().coverage.missing(offset..end);
+        while let Some(piece) = missing {
+            let mut crc = Hasher::new();
+            crc.update(&bytes[(piece.start - offset) as usize..(piece.end - offset) as usize]);
+            let mut state = self.state.lock();
+            if let Some(found) = state.coverage.add(piece, crc)
+                && found != self.expected_crc
+            {
                 let error = Arc::new(EntryError::Crc {
                     expected: self.expected_crc,
                     found,
                 });
                 state.verdict = Some(Arc::clone(&error));
-                Err(error)
+                return Err(error);
             }
-            _ => Ok(()),
+            missing = state.coverage.missing(offset..end);
         }
+        Ok(())
     }
 
     /// The decoder that is nearest before `start`: one at rest, one that is at work close before and

@@ -155,7 +155,11 @@ impl Content {
             return Ok(given);
         }
         if offset >= end {
-            return Ok(deliver(&[]));
+            // Where there are no bytes, their CRC is known without reading any.
+            return match (declared.declared_size, declared.crc) {
+                (0, expected @ 1..) => Err(Arc::new(EntryError::Crc { expected, found: 0 })),
+                _ => Ok(deliver(&[])),
+            };
         }
         let large = inner.large(entry)?;
         match declared.method {
@@ -244,6 +248,8 @@ impl Content {
         let (first, last) = (offset / BLOCK_BYTES, (end - 1) / BLOCK_BYTES);
         let within = |index: u64, at: u64| (at - index * BLOCK_BYTES) as usize;
         let inner = &*self.inner;
+        // Blocks may be in memory from before.
+        large.standing_verdict()?;
         if large.is_jump(offset..end) && !inner.cache.holds(&Key::Block(entry, first)) {
             return ANSWER.with_borrow_mut(|answer| {
                 answer.resize((end - offset) as usize, 0);

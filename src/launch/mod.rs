@@ -18,6 +18,7 @@ pub mod handover;
 pub mod namespace;
 pub mod parent;
 pub mod runtime;
+pub mod scratch;
 pub mod server;
 
 use std::os::unix::process::CommandExt;

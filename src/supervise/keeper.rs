@@ -160,7 +160,7 @@ fn successor(command: Command, legacy: &Legacy) -> Result<Worker, KeepError> {
     Ok(worker)
 }
 
-/// Whether a worker was ended, rather than ended.
+/// Whether a worker was killed, rather than ended.
 fn is_violent(status: ExitStatus) -> bool {
     status.signal().is_some() || status.code() == Some(PANICKED)
 }

@@ -109,6 +109,35 @@ fn eight_readers_of_a_large_file_inflate_each_block_once() {
     assert_eq!(fs.content().cache_stats().loads, LEN as u64 / (256 << 10));
 }
 
+/// The last page of a program is read before the rest of it: what was seen then counts, wherever blocks begin.
+#[test]
+fn a_wrong_sum_is_found_once_every_byte_was_seen_however_readers_jumped_about() {
+    let content = content();
+    let wrong = |zip: RawZip| zip.crc(crc32fast::hash(&content) ^ 1).build();
+    let deflated = wrong(RawZip::new().file("f", &content).deflate());
+    let stored = wrong(RawZip::new().file("f", &content));
+    for (zip, cache_capacity_bytes) in [(&deflated, 0), (&deflated, UNLIMITED), (&stored, UNLIMITED)] {
+        let fs = mounted_with_cache(std::slice::from_ref(zip), cache_capacity_bytes);
+        let ino = attr(&fs, "f").ino;
+        let last_page = LEN as u64 - 4096;
+        for offset in [last_page, 7_000_000, 7_003_000] {
+            assert_eq!(read_range(&fs, ino, offset, 4096).unwrap().len(), 4096);
+        }
+        let through = read_range(&fs, ino, 0, usize::MAX);
+        assert!(
+            through.is_err(),
+            "{} bytes of a wrong sum",
+            through.unwrap().len()
+        );
+        for offset in [0, 7_000_000, last_page] {
+            assert!(
+                read_range(&fs, ino, offset, 4096).is_err(),
+                "for good, at {offset}"
+            );
+        }
+    }
+}
+
 /// Small, whole and in memory; large, in blocks and stored; small and inflated for this answer alone.
 #[test]
 fn reading_what_was_read_before_allocates_nothing() {

@@ -188,6 +188,21 @@ fn a_wrong_sum_is_refused() {
     }
 }
 
+/// Said to be empty, and packed to more than is inflated at once: nothing is read for it.
+#[test]
+fn an_empty_entry_of_a_wrong_sum_is_refused_however_much_lies_behind_it() {
+    let fs = scene(
+        RawZip::new()
+            .file("bad", b"")
+            .crc(0x1234_5678)
+            .bend_central(|header| header.compressed_size = 1 << 24)
+            .file("good", b"")
+            .bend_central(|header| header.compressed_size = 1 << 24),
+    );
+    assert!(refused(&fs, "bad").contains("12345678"));
+    assert_eq!(read(&fs, "good").unwrap(), b"");
+}
+
 #[test]
 fn an_encrypted_entry_is_listed_and_refused() {
     let fs = scene(

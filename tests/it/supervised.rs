@@ -89,12 +89,12 @@ fn sixteen_readers_do_not_notice_that_the_serving_process_is_killed() {
             let (place, content, is_over) = (&place, &content, &is_over);
             scope.spawn(move || {
                 for turn in reader.. {
-                    let at = turn * 1_234_567 % LARGE & !4095;
+                    let at = (turn * 1_234_567 % LARGE) & !4095;
                     let bytes = read_direct(place, at);
                     assert!(bytes == content[at..LARGE.min(at + bytes.len())], "at {at}");
                     assert_eq!(bytes.len(), (LARGE - at).min(128 << 10));
                     let names = fs::read_dir(place.opt()).unwrap();
-                    assert_eq!(names.map(|name| name.unwrap().file_name()).count(), 3);
+                    assert_eq!(names.map(Result::unwrap).collect::<Vec<_>>().len(), 3);
                     assert_eq!(fs::read_to_string(place.path("link")).unwrap(), "hello");
                     nix::sys::statvfs::statvfs(place.opt()).unwrap();
                     if is_over.load(Ordering::SeqCst) {

@@ -14,6 +14,7 @@ pub(crate) mod place;
 pub(crate) mod program;
 pub(crate) mod raw_zip;
 pub(crate) mod seen;
+pub(crate) mod server;
 pub(crate) mod stack;
 pub(crate) mod stage;
 pub(crate) mod switch;
