@@ -7,10 +7,10 @@
 //! ```text
 //! 5    cli                       words in, words out: arguments, printing, progress, exit codes
 //!       |
-//! 4½    |   bench                extract-and-run against mount-and-run, measured
-//!       |     |
+//! 4½    |   bench    build       extract-and-run against mount-and-run, measured · pip and npm, and what they leave
+//!       |     |  _____/
 //! 4     |   launch extract fuse  a child in its own /opt · a directory on disk · the kernel
-//!       |              |    |
+//!       |   serve      |    |    and HTTP: AWS's API on the store
 //! 3½    |              |  guide  what a mount tells of itself: attributes, .optfs, statistics
 //!       |              | /  |
 //! 3   explain          fs --'    questions answered as data · files as plain values
@@ -21,14 +21,16 @@
 //!       |              |
 //! 1   archive <- store cache       one zip, read by position · published layers, on disk · a weighed LRU
 //!       |
-//! 0   path                       names that passed the door
+//! 0   path          template     names that passed the door · functions and layers of SAM and CloudFormation, as values
 //! ```
 
 pub mod archive;
 pub mod bench;
+pub mod build;
 pub mod cache;
 pub mod cli;
 pub mod content;
+pub mod descriptors;
 pub mod explain;
 pub mod extract;
 pub mod fs;
@@ -36,5 +38,8 @@ pub mod fuse;
 pub mod guide;
 pub mod launch;
 pub mod path;
+pub mod serve;
 pub mod stack;
 pub mod store;
+pub mod supervise;
+pub mod template;

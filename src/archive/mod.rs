@@ -19,6 +19,7 @@ mod verify;
 
 use std::fs::{self, File, FileType};
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -131,6 +132,15 @@ impl Archive {
             source,
         };
         let opened = source.stamp().map_err(open)?;
+        Archive::opened_before(path, source, opened)
+    }
+
+    /// The same of one that somebody opened when its file had this stamp: what has changed since is not the archive.
+    pub fn opened_before(
+        path: &Path,
+        source: Arc<dyn ReadAt>,
+        opened: Stamp,
+    ) -> Result<Archive, ArchiveError> {
         let directory = directory::read(path, &*source, opened.size)?;
         Ok(Archive {
             path: path.to_owned(),
@@ -143,6 +153,11 @@ impl Archive {
     /// The name it was opened by.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The open file, where the bytes come from one.
+    pub fn file(&self) -> Option<BorrowedFd<'_>> {
+        self.source.file()
     }
 
     /// Size and time of the file when it was opened.

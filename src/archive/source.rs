@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 
 /// Bytes by position, from any thread.
@@ -14,6 +15,11 @@ pub trait ReadAt: Send + Sync {
 
     /// What identifies the present content, and its size.
     fn stamp(&self) -> io::Result<Stamp>;
+
+    /// The open file that it is, if it is one.
+    fn file(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
 
     /// Fills `buf` from `offset`, or as much of it as lies before the end; returns how much.
     fn read_full_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
@@ -51,6 +57,10 @@ impl ReadAt for File {
             size: meta.size(),
             modified_ns,
         })
+    }
+
+    fn file(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.as_fd())
     }
 }
 

@@ -5,10 +5,10 @@
 //! ways see the tree at the same place, in a private mount namespace each: the one through a mount, the other
 //! through a bind mount of what was extracted.
 
+mod caches;
 mod interrupt;
 mod measure;
 mod passes;
-mod scratch;
 mod session;
 mod task;
 
@@ -20,9 +20,9 @@ use std::process::Command;
 use thiserror::Error;
 
 use crate::launch::parent::RunError;
+use crate::launch::scratch::{Scratch, remove};
 use interrupt::Interrupts;
 pub use measure::{Measure, Samples, Summary, Unit};
-use scratch::Scratch;
 pub use session::Served;
 use session::{Lived, live};
 use task::Passes;
@@ -149,7 +149,7 @@ pub enum BenchError {
 /// the processes die with the thread that started them.
 pub fn run(plan: &Plan, roles: &dyn Roles, round: &dyn Fn(u32)) -> Result<Report, BenchError> {
     let interrupts = Interrupts::listen()?;
-    let scratch = Scratch::new(&plan.directory).map_err(|source| BenchError::Directory {
+    let scratch = Scratch::new(&plan.directory, "bench").map_err(|source| BenchError::Directory {
         path: plan.directory.clone(),
         source,
     })?;
@@ -161,7 +161,7 @@ pub fn run(plan: &Plan, roles: &dyn Roles, round: &dyn Fn(u32)) -> Result<Report
         said: scratch.join("said"),
         report: Report {
             rounds: plan.rounds,
-            caches_dropped: !plan.keep_caches && scratch::may_drop_caches(),
+            caches_dropped: !plan.keep_caches && caches::may_drop_caches(),
             present: plan.present,
             extracted: Samples::default(),
             mounted: Samples::default(),
@@ -194,7 +194,7 @@ impl Bench<'_> {
     /// A round of extract-and-run. The tree of the first result is used for all that follows.
     fn extracted(&mut self) -> Result<(), BenchError> {
         if self.tree.exists() {
-            scratch::remove(&self.tree)?;
+            remove(&self.tree)?;
         }
         self.warm_archives()?;
         let ready = session::run(self.roles.extract(&self.tree), &self.interrupts)?;
@@ -259,7 +259,7 @@ impl Bench<'_> {
 
     fn make_cold(&self) -> Result<(), BenchError> {
         if self.report.caches_dropped {
-            scratch::drop_caches()?;
+            caches::drop_caches()?;
         }
         Ok(())
     }

@@ -111,7 +111,7 @@ fn octal(value: &str) -> Result<u16, String> {
 }
 
 fn operands(args: &DiffArgs) -> Result<[Operand; 2], Failure> {
-    let by_option = !args.stack.layers.is_empty() || args.stack.stack.is_some();
+    let by_option = args.stack.is_named();
     match (by_option, args.sides.as_slice()) {
         (true, [after]) => Ok([
             Operand::of_options(&args.stack)?,

@@ -9,6 +9,7 @@ use crate::archive::ArchiveError;
 use crate::fuse::{AttachError, MountsError, RingsError, SessionError, UnmountError};
 use crate::stack::StackError;
 use crate::store::StoreError;
+use crate::template::TemplateError;
 
 /// What stops a command.
 #[derive(Debug)]
@@ -77,6 +78,14 @@ impl Failure {
     /// The same, with another exit status.
     pub(super) fn of_class(self, class: Class) -> Failure {
         Failure { class, ..self }
+    }
+
+    /// The same, with where it came up before the message.
+    pub(super) fn within(self, place: impl Display) -> Failure {
+        Failure {
+            message: sayable(&format!("{place}: {}", self.message)),
+            ..self
+        }
     }
 
     /// Whether it is only that nobody reads the output any more.
@@ -182,7 +191,12 @@ impl From<StoreError> for Failure {
         let class = match &error {
             StoreError::Invalid(_) => Class::Usage,
             StoreError::Parameter { .. } | StoreError::Unpackable { .. } => Class::Layer,
-            StoreError::NotFound => Class::No,
+            StoreError::NotFound(_) | StoreError::Conflict(_) | StoreError::Precondition(_) => Class::No,
+            StoreError::Denied(_)
+            | StoreError::PolicyLength(_)
+            | StoreError::CodeStorage(_)
+            | StoreError::TooLarge(_)
+            | StoreError::Object(_) => Class::Layer,
             StoreError::Io { .. }
             | StoreError::NotAStore(_)
             | StoreError::Format { .. }
@@ -200,6 +214,16 @@ impl From<StoreError> for Failure {
             StoreError::Format { .. } => failure.hint("use the optfs that made it"),
             StoreError::Damaged { .. } => failure.hint("put the file back as it was, or remove it"),
             _ => failure,
+        }
+    }
+}
+
+impl From<TemplateError> for Failure {
+    fn from(error: TemplateError) -> Failure {
+        let failure = Failure::new(Class::Layer, &error);
+        match error.advice() {
+            Some(advice) => failure.hint(advice),
+            None => failure,
         }
     }
 }

@@ -11,6 +11,7 @@ use nix::unistd::setsid;
 use super::failure::Failure;
 use super::umount;
 use crate::fuse::{Mount, unmount};
+use crate::launch::take_name;
 
 /// Watch over a mount: standard input ends when the serving process does
 #[derive(Args)]
@@ -41,6 +42,7 @@ impl Drop for Guard {
 
 pub(super) fn run(args: &GuardArgs) -> Result<ExitCode, Failure> {
     let _ = setsid();
+    take_name();
     // Nothing is ever written: the read ends with the writer.
     let _ = std::io::stdin().read(&mut [0]);
     if let Some(mount) = umount::find(&args.mountpoint)?.filter(Mount::is_optfs)

@@ -2,7 +2,7 @@
 //! the business of `content`.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -41,7 +41,7 @@ impl IndexArgs {
             return None;
         }
         let named = self.index_dir.clone();
-        let directory = named.or_else(|| default_directory(|name| std::env::var_os(name)))?;
+        let directory = named.or_else(|| cache_directory("optfs/index"))?;
         std::path::absolute(directory).ok()
     }
 
@@ -54,7 +54,12 @@ impl IndexArgs {
     }
 }
 
-fn default_directory(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+/// A directory of ours among the user's caches.
+pub(super) fn cache_directory(below: &str) -> Option<PathBuf> {
+    directory_of(below, |name| std::env::var_os(name))
+}
+
+fn directory_of(below: &str, variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let path = |name| {
         variable(name)
             .map(PathBuf::from)
@@ -62,7 +67,7 @@ fn default_directory(variable: impl Fn(&str) -> Option<OsString>) -> Option<Path
     };
     // The XDG Base Directory Specification: what is not absolute is to be ignored.
     let cache = path("XDG_CACHE_HOME").or_else(|| Some(path("HOME")?.join(".cache")))?;
-    Some(cache.join(Path::new("optfs/index")))
+    Some(cache.join(below))
 }
 
 #[cfg(test)]
@@ -72,7 +77,7 @@ mod tests {
     #[test]
     fn the_users_cache_directory_is_found() {
         let with = |cache: &str, home: &str| {
-            default_directory(|name| match name {
+            directory_of("optfs/index", |name| match name {
                 "XDG_CACHE_HOME" => Some(cache.into()),
                 _ => Some(home.into()),
             })

@@ -15,11 +15,13 @@ use std::thread;
 use clap::Args;
 use log::{info, warn};
 
+use super::attached::{Attached, AttachedArgs};
 use super::failure::{Class, Failure};
 use super::published::StoreArgs;
 use super::size::counted;
 use crate::archive::{Archive, ArchiveError};
 use crate::stack::Stack;
+use crate::store::is_named;
 
 const LIST_HINT: &str = "write the paths of the layers into a text file, one a line, first to last";
 
@@ -31,18 +33,35 @@ pub(super) struct StackArgs {
     #[arg(long = "layer", value_name = "ZIP|NAME")]
     pub(super) layers: Vec<PathBuf>,
     /// A text file of layers, one a line, first to last; '#' begins a comment
-    #[arg(long, value_name = "FILE", conflicts_with = "layers")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["layers", "template", "function"])]
     pub(super) stack: Option<PathBuf>,
     #[command(flatten)]
+    pub(super) function: AttachedArgs,
+    #[command(flatten)]
     pub(super) store: StoreArgs,
+}
+
+/// A stack that is named: the zips of its layers, and the function they are of.
+pub(super) struct Named {
+    /// Bottom first.
+    pub(super) paths: Vec<PathBuf>,
+    /// The function whose layers come first, where one is named.
+    pub(super) function: Option<Attached>,
 }
 
 impl StackArgs {
     /// The zips of the layers, bottom first, `more` of them named as plain arguments.
     pub(super) fn paths(&self, more: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
-        let mut paths = match &self.stack {
-            Some(file) => read_list(file, &self.store)?,
-            None => Vec::new(),
+        Ok(self.named(more)?.paths)
+    }
+
+    /// The same, with the function they are of: its layers come first, as what is named beside it is tried on top.
+    pub(super) fn named(&self, more: &[PathBuf]) -> Result<Named, Failure> {
+        let function = self.function.attached(&self.store)?;
+        let mut paths = match (&self.stack, &function) {
+            (Some(file), _) => read_list(file, &self.store)?,
+            (None, Some(function)) => function.layers.clone(),
+            (None, None) => Vec::new(),
         };
         for word in self.layers.iter().chain(more) {
             paths.push(self.store.zip_of(word)?);
@@ -51,7 +70,12 @@ impl StackArgs {
             return Err(Failure::new(Class::Usage, "no layer is named")
                 .hint("name zips with --layer ZIP, first to last, or list them in a file for --stack FILE"));
         }
-        Ok(paths)
+        Ok(Named { paths, function })
+    }
+
+    /// Whether any option names a layer.
+    pub(super) fn is_named(&self) -> bool {
+        !self.layers.is_empty() || self.stack.is_some() || self.function.is_named()
     }
 
     /// Opens and merges the layers.
@@ -63,13 +87,12 @@ impl StackArgs {
 /// Opens layers each for itself, bottom first: one that cannot be opened does not keep the others away.
 pub(super) fn open_each(paths: &[PathBuf]) -> Result<Vec<Result<Archive, ArchiveError>>, Failure> {
     refuse_twins(paths)?;
-    Ok(open_all(paths))
+    Ok(open_all(paths.len(), |number| Archive::open(&paths[number])))
 }
 
 /// Opens layers and merges them, bottom first.
 pub(super) fn open(paths: &[PathBuf]) -> Result<Stack, Failure> {
-    refuse_twins(paths)?;
-    let archives = open_all(paths).into_iter().collect::<Result<Vec<_>, _>>()?;
+    let archives = open_each(paths)?.into_iter().collect::<Result<Vec<_>, _>>()?;
     for archive in &archives {
         info!(
             "{}: {}",
@@ -84,18 +107,19 @@ pub(super) fn open(paths: &[PathBuf]) -> Result<Stack, Failure> {
     Ok(Stack::merge(archives)?)
 }
 
-/// Reading one directory does not depend on another: a thread for each core takes the next path, this
+/// Opens so many archives. Reading one directory does not depend on another: a thread for each core takes the next one, this
 /// thread being one of them. More threads than that would only cost their stacks and heaps.
-fn open_all(paths: &[PathBuf]) -> Vec<Result<Archive, ArchiveError>> {
+pub(super) fn open_all(
+    count: usize,
+    open: impl Fn(usize) -> Result<Archive, ArchiveError> + Sync,
+) -> Vec<Result<Archive, ArchiveError>> {
     let next = AtomicUsize::new(0);
     let work = || {
         let numbers = std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)));
-        let mine = numbers.map_while(|number| Some((number, Archive::open(paths.get(number)?))));
-        mine.collect::<Vec<_>>()
+        let mine = numbers.take_while(|&number| number < count);
+        mine.map(|number| (number, open(number))).collect::<Vec<_>>()
     };
-    let workers = thread::available_parallelism()
-        .map_or(1, NonZero::get)
-        .min(paths.len());
+    let workers = thread::available_parallelism().map_or(1, NonZero::get).min(count);
     let mut opened = thread::scope(|scope| {
         // Who gets no thread does the work alone.
         let others: Vec<_> = (1..workers)
@@ -117,13 +141,16 @@ fn open_all(paths: &[PathBuf]) -> Vec<Result<Archive, ArchiveError>> {
 }
 
 /// Lambda refuses one layer version twice in a list; here it can only be a slip, for the lower of the
-/// two could never be seen.
+/// two could never be seen. Two layers that were published with the same bytes are two.
 fn refuse_twins(paths: &[PathBuf]) -> Result<(), Failure> {
     let mut seen: HashMap<(u64, u64), &Path> = HashMap::new();
     for path in paths {
         // Who cannot be asked is reported when it is opened.
         let Ok(meta) = fs::metadata(path) else { continue };
         if let Some(first) = seen.insert((meta.dev(), meta.ino()), path) {
+            if first != path.as_path() && is_named(first) && is_named(path) {
+                continue;
+            }
             let message = match first == path.as_path() {
                 true => format!("{}: named twice as a layer", path.display()),
                 false => format!("{} and {} are the same file", first.display(), path.display()),

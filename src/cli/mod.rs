@@ -1,5 +1,6 @@
 //! Words in, words out: arguments, what names a layer, printing, progress and exit codes.
 
+mod attached;
 mod bar;
 mod bench;
 mod cat;
@@ -11,6 +12,7 @@ mod doctor;
 mod explore;
 mod extract;
 mod failure;
+mod function;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod guard;
@@ -20,6 +22,7 @@ mod json;
 mod layer;
 mod layers;
 mod limits;
+mod location;
 mod lock;
 mod logging;
 mod ls;
@@ -32,11 +35,14 @@ mod printable;
 mod published;
 mod report;
 mod resolve;
+mod rows;
 mod run;
+mod serve;
 mod shadows;
 mod size;
 mod stack_view;
 mod stat;
+mod supervise;
 mod terminal;
 mod torn;
 mod tree;
@@ -114,11 +120,15 @@ enum Verb {
     Hash(hash::HashArgs),
     Lock(lock::LockArgs),
     Layer(layer::LayerArgs),
+    Function(function::FunctionArgs),
+    Serve(serve::ServeArgs),
     Doctor(doctor::DoctorArgs),
     Bench(bench::BenchArgs),
     Completions(completions::CompletionsArgs),
     #[command(hide = true)]
     BenchChild(bench::ChildArgs),
+    #[command(hide = true)]
+    BuildKeeper(layer::KeeperArgs),
     #[command(hide = true)]
     Guard(guard::GuardArgs),
     #[command(hide = true)]
@@ -160,7 +170,9 @@ pub fn main() -> ExitCode {
         Verb::Order(args) => order::run(&args),
         Verb::Hash(args) => hash::run(&args, cli.verbosity),
         Verb::Lock(args) => lock::run(&args, cli.verbosity),
-        Verb::Layer(args) => layer::run(&args),
+        Verb::Layer(args) => layer::run(&args, cli.verbosity),
+        Verb::Function(args) => function::run(&args),
+        Verb::Serve(args) => serve::run(args),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::RunServer(args) => run::run_server(&args),
         Verb::RunChild(args) => return run::run_child(&args),
@@ -168,6 +180,7 @@ pub fn main() -> ExitCode {
         Verb::Extract(args) => extract::run(&args, cli.verbosity),
         Verb::Bench(args) => bench::run(&args, cli.verbosity),
         Verb::BenchChild(args) => bench::run_child(&args),
+        Verb::BuildKeeper(args) => layer::run_keeper(&args),
         Verb::Guard(args) => guard::run(&args),
     };
     result.unwrap_or_else(Failure::report)

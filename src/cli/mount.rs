@@ -1,5 +1,6 @@
 //! `optfs mount`: checks the mount point, opens the layers, mounts, and serves from the background.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
@@ -16,11 +17,15 @@ use super::failure::{Class, Failure};
 use super::index_dir::IndexArgs;
 use super::layers::{self, StackArgs};
 use super::mount_options::{self, MountOptions};
-use super::{logging, size, umount};
+use super::{logging, size, supervise, umount};
 use crate::fs::{Fs, Options};
-use crate::fuse::{AttachOptions, Mount, SessionOptions, Transport, attach, serve_until_signalled, unmount};
+use crate::fuse::{
+    AttachOptions, Life, Mount, SessionOptions, Transport, attach, serve_until_signalled, unmount,
+};
 use crate::guide::{self, Guide, Xattrs};
-use crate::launch::this_program_serving;
+use crate::launch::{take_name, this_program_serving};
+use crate::stack::Stack;
+use crate::supervise::WorkerEnd;
 
 /// What the background process says on its standard output once the mount answers.
 const READY: &[u8] = b"ready\n";
@@ -75,17 +80,28 @@ pub(super) struct MountArgs {
     /// Unmount when the serving process dies, however it does
     #[arg(long)]
     auto_unmount: bool,
+    /// Go on when the serving process is killed: a small one keeps the mount and starts another, and readers only wait.
+    /// Requests come over /dev/fuse then; needs Linux 6.9
+    #[arg(long)]
+    supervise: bool,
     /// Mount options as in fstab: allow_other, uid=, gid=, umask=, fmask=, dmask=, noexec, fsname=,
     /// max_read=, auto_unmount, debug, layers=A.zip:B.zip, cachesize=, indexdir=, noindex, threads=, transport=,
-    /// no_special, xattrs= (can be repeated)
+    /// no_special, xattrs=, supervise (can be repeated)
     #[arg(short, long = "options", value_name = "LIST")]
     options: Vec<String>,
     /// This process is the background one
     #[arg(long, hide = true)]
     in_background: bool,
+    /// This process is one of those that a supervising one starts; its standard input is their socket
+    #[arg(long, hide = true)]
+    supervised: bool,
 }
 
 impl MountArgs {
+    fn in_foreground(&self, options: &MountOptions) -> bool {
+        self.foreground || self.debug || options.debug
+    }
+
     /// Whether each request is to be logged: `-d`, or `-o debug`.
     pub(super) fn wants_each_request(&self) -> bool {
         // Options that make no sense are reported when the command runs.
@@ -95,18 +111,75 @@ impl MountArgs {
 }
 
 pub(super) fn run(args: MountArgs) -> Result<ExitCode, Failure> {
+    if args.in_background || args.supervised {
+        take_name();
+    }
     let options = mount_options::parse(args.options.iter().map(String::as_str))
         .map_err(|why| Failure::new(Class::Usage, why).hint("'optfs mount --help' lists what -o takes"))?;
-    let foreground = args.foreground || args.debug || options.debug;
+    if args.supervise || options.supervise {
+        refuse_rings(options.transport.unwrap_or(args.transport))?;
+    }
+    if args.supervised {
+        return work(&args, &options);
+    }
+    let (paths, mountpoint) = operands(&args, &options)?;
+    if !(args.in_background || args.in_foreground(&options)) {
+        return send_to_background(&mountpoint);
+    }
+    match args.supervise || options.supervise {
+        true => supervise::keep(&mountpoint, args.in_background),
+        false => serve(&args, &options, &paths, &mountpoint, None),
+    }
+}
+
+/// The zips of the layers, and the directory to mount on, checked.
+fn operands(args: &MountArgs, options: &MountOptions) -> Result<(Vec<PathBuf>, PathBuf), Failure> {
     let (plain, mountpoint) = split_off_mountpoint(&args.paths)?;
     let mut paths = options.layers.clone();
     paths.extend_from_slice(plain);
-    let paths = args.stack.paths(&paths)?;
-    let mountpoint = check_mountpoint(mountpoint)?;
-    if args.in_background || foreground {
-        return serve(&args, &options, &paths, &mountpoint);
+    Ok((args.stack.paths(&paths)?, check_mountpoint(mountpoint)?))
+}
+
+fn refuse_rings(transport: Transport) -> Result<(), Failure> {
+    match transport {
+        Transport::Auto | Transport::Fuser => Ok(()),
+        Transport::Uring => Err(Failure::new(
+            Class::Usage,
+            "--supervise and --transport uring: what is under way in a ring ends with its process",
+        )
+        .hint("leave one of the two out: a supervised mount is served over /dev/fuse")),
     }
-    send_to_background(&mountpoint)
+}
+
+/// A supervised process: the first one mounts, the later ones go on. These must not touch the mount, which answers to
+/// nobody until they do.
+fn work(args: &MountArgs, options: &MountOptions) -> Result<ExitCode, Failure> {
+    let (end, estate) = supervise::begin()?;
+    let Some(estate) = estate else {
+        let (paths, mountpoint) = operands(args, options)?;
+        return serve(args, options, &paths, &mountpoint, Some(end));
+    };
+    let mountpoint = estate.mountpoint.clone();
+    let guide = guide_of(
+        args,
+        options,
+        Arc::new(estate.stack),
+        estate.index,
+        estate.first_snapshot,
+    );
+    let session = SessionOptions {
+        life: Life::Next,
+        ..session_options(args, options)
+    };
+    let mounted = Mounted {
+        guide,
+        device: estate.device,
+        mountpoint: &mountpoint,
+        session,
+        null: null(args)?,
+        supervised: Some(end),
+    };
+    mounted.serve(args.auto_unmount || options.auto_unmount)
 }
 
 fn split_off_mountpoint(paths: &[PathBuf]) -> Result<(&[PathBuf], &Path), Failure> {
@@ -155,36 +228,127 @@ fn check_mountpoint(named: &Path) -> Result<PathBuf, Failure> {
     }
 }
 
+/// Opens the layers, mounts, and serves.
 fn serve(
     args: &MountArgs,
     options: &MountOptions,
     paths: &[PathBuf],
     mountpoint: &Path,
+    supervised: Option<WorkerEnd>,
 ) -> Result<ExitCode, Failure> {
-    let stack = layers::open(paths)?;
-    let is_root = geteuid().is_root();
+    let stack = Arc::new(layers::open(paths)?);
+    let index = options.index_directory(&args.index);
+    let guide = guide_of(args, options, Arc::clone(&stack), index.clone(), 0);
+    let mut session = session_options(args, options);
+    session.transport.check()?;
+    let attach_options = AttachOptions {
+        source: options.source.clone().unwrap_or_else(|| source_of(paths)),
+        // As a function's own user reads /opt, so may anybody when root mounts.
+        allow_other: geteuid().is_root() || args.allow_other || options.allow_other,
+        exec: !options.noexec,
+        max_read_bytes: options.max_read_bytes,
+        helper: true,
+    };
+    let null = null(args)?;
+    let device = attach(mountpoint, &attach_options)?;
+    if let Some(end) = &supervised {
+        session.life = Life::First;
+        let left = supervise::leave(end, &stack, mountpoint, index.as_deref(), &device);
+        if let Err(failure) = left {
+            let _ = unmount(mountpoint, true);
+            return Err(failure);
+        }
+    }
+    drop(stack);
+    let mounted = Mounted {
+        guide,
+        device,
+        mountpoint,
+        session,
+        null,
+        supervised,
+    };
+    mounted.serve(args.auto_unmount || options.auto_unmount)
+}
+
+/// What a background process lets its outputs go to. Had before the mount, which may take the last descriptors: without
+/// it whoever reads our output would wait for ever.
+fn null(args: &MountArgs) -> Result<Option<OwnedFd>, Failure> {
+    match args.in_background {
+        true => Ok(Some(open_null()?)),
+        false => Ok(None),
+    }
+}
+
+pub(super) fn open_null() -> Result<OwnedFd, Failure> {
+    let null = fs::OpenOptions::new().read(true).write(true).open("/dev/null");
+    let null = null.map_err(|e| Failure::new(Class::Trouble, format_args!("/dev/null: {e}")))?;
+    Ok(null.into())
+}
+
+/// A mount, and all that serving it takes.
+struct Mounted<'a> {
+    guide: Arc<Guide>,
+    device: OwnedFd,
+    mountpoint: &'a Path,
+    session: SessionOptions,
+    null: Option<OwnedFd>,
+    supervised: Option<WorkerEnd>,
+}
+
+impl Mounted<'_> {
+    /// Serves until the mount is gone.
+    fn serve(self, auto_unmount: bool) -> Result<ExitCode, Failure> {
+        let mountpoint = self.mountpoint;
+        let guard = match auto_unmount {
+            true => Some(super::guard::begin(mountpoint)?),
+            false => None,
+        };
+        let ready = || {
+            info!("{} is mounted", mountpoint.display());
+            if let Some(end) = self.supervised {
+                end.working();
+            }
+            if let Some(null) = self.null {
+                let_go(&null, READY);
+            }
+        };
+        let result = serve_until_signalled(self.guide, self.device, mountpoint, self.session, ready);
+        if result.is_err() {
+            // Whoever fails to serve leaves no mount behind.
+            let _ = unmount(mountpoint, true);
+        }
+        drop(guard);
+        result?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn guide_of(
+    args: &MountArgs,
+    options: &MountOptions,
+    stack: Arc<Stack>,
+    index_directory: Option<PathBuf>,
+    first_snapshot: u64,
+) -> Arc<Guide> {
     let shown = Options {
         cache_capacity_bytes: options.cache_bytes.unwrap_or(args.cache_size),
         readers_keep: true,
-        index_directory: options.index_directory(&args.index),
+        index_directory,
         uid: args.uid.or(options.uid).unwrap_or(geteuid().as_raw()),
         gid: args.gid.or(options.gid).unwrap_or(getegid().as_raw()),
         file_mask: options.file_mask,
         directory_mask: options.directory_mask,
     };
-    let attach_options = AttachOptions {
-        source: options.source.clone().unwrap_or_else(|| source_of(paths)),
-        // As a function's own user reads /opt, so may anybody when root mounts.
-        allow_other: is_root || args.allow_other || options.allow_other,
-        exec: !options.noexec,
-        max_read_bytes: options.max_read_bytes,
-        helper: true,
-    };
     let told = guide::Options {
         directory: !(args.no_special || options.no_special),
         xattrs: options.xattrs.unwrap_or(args.xattrs),
+        first_snapshot,
     };
-    let guide = guide_to(Fs::new(Arc::new(stack), shown), told);
+    guide_to(Fs::new(stack, shown), told)
+}
+
+fn session_options(args: &MountArgs, options: &MountOptions) -> SessionOptions {
     let mut session = SessionOptions {
         transport: options.transport.unwrap_or(args.transport),
         ..SessionOptions::default()
@@ -192,37 +356,7 @@ fn serve(
     if let Some(threads) = args.threads.or(options.threads) {
         session.threads = threads;
     }
-    session.transport.check()?;
-    // Had before the mount, which may take the last descriptors: without it whoever reads our output would wait for ever.
-    let null = match args.in_background {
-        true => Some(OwnedFd::from(
-            fs::OpenOptions::new()
-                .read(true)
-                .write(true)
-                .open("/dev/null")
-                .map_err(|e| Failure::new(Class::Trouble, format_args!("/dev/null: {e}")))?,
-        )),
-        false => None,
-    };
-    let device = attach(mountpoint, &attach_options)?;
-    let guard = match args.auto_unmount || options.auto_unmount {
-        true => Some(super::guard::begin(mountpoint)?),
-        false => None,
-    };
-    let ready = || {
-        info!("{} is mounted", mountpoint.display());
-        if let Some(null) = null {
-            say_ready_and_let_go(null);
-        }
-    };
-    let result = serve_until_signalled(guide, device, mountpoint, session, ready);
-    if result.is_err() {
-        // Whoever fails to serve leaves no mount behind.
-        let _ = unmount(mountpoint, true);
-    }
-    drop(guard);
-    result?;
-    Ok(ExitCode::SUCCESS)
+    session
 }
 
 /// A tree with what the mount tells of it.
@@ -248,15 +382,23 @@ pub(super) fn source_of(paths: &[PathBuf]) -> String {
         .replace(|c: char| c.is_control(), "?")
 }
 
+/// The words of this command, with one more behind the verb.
+pub(super) fn words_with(word: &str) -> Vec<OsString> {
+    let mut words: Vec<_> = std::env::args_os().skip(1).collect();
+    // The only words that can stand before the verb are flags.
+    let verb = words
+        .iter()
+        .position(|word| word == "mount")
+        .map_or(0, |at| at + 1);
+    words.insert(verb, word.into());
+    words
+}
+
 /// Starts this program again, behind the terminal, and waits until its mount answers. Its messages
 /// come out on our standard error, its failure becomes ours.
 fn send_to_background(mountpoint: &Path) -> Result<ExitCode, Failure> {
-    let mut args: Vec<_> = std::env::args_os().skip(1).collect();
-    // The only words that can stand before the verb are flags.
-    let verb = args.iter().position(|arg| arg == "mount").map_or(0, |at| at + 1);
-    args.insert(verb, "--in-background".into());
     let mut child = this_program_serving()
-        .args(args)
+        .args(words_with("--in-background"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
@@ -289,14 +431,14 @@ fn send_to_background(mountpoint: &Path) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Tells who waits, and lets go of terminal, standard output and standard error.
-fn say_ready_and_let_go(null: OwnedFd) {
+/// Says a last word to who waits, and lets go of terminal, standard output and standard error.
+pub(super) fn let_go(null: &OwnedFd, word: &[u8]) {
     // A session of its own: the terminal's signals are not for us any more.
     let _ = setsid();
     logging::go_to_background();
-    let _ = io::stdout().write_all(READY).and_then(|()| io::stdout().flush());
-    let _ = nix::unistd::dup2_stdout(&null);
-    let _ = nix::unistd::dup2_stderr(&null);
+    let _ = io::stdout().write_all(word).and_then(|()| io::stdout().flush());
+    let _ = nix::unistd::dup2_stdout(null);
+    let _ = nix::unistd::dup2_stderr(null);
     // The directory it was started in may have to go away.
     let _ = std::env::set_current_dir("/");
 }

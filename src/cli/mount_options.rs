@@ -12,6 +12,7 @@ use crate::guide::Xattrs;
 pub(super) struct MountOptions {
     pub(super) allow_other: bool,
     pub(super) auto_unmount: bool,
+    pub(super) supervise: bool,
     pub(super) noexec: bool,
     pub(super) debug: bool,
     pub(super) uid: Option<u32>,
@@ -69,6 +70,7 @@ impl MountOptions {
             }
             ("allow_other", None) => self.allow_other = true,
             ("auto_unmount", None) => self.auto_unmount = true,
+            ("supervise", None) => self.supervise = true,
             ("noexec", None) => self.noexec = true,
             ("debug", None) => self.debug = true,
             ("no_special", None) => self.no_special = true,

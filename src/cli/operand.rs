@@ -70,6 +70,7 @@ impl Operand {
             },
             stack: is_list.then(|| word.to_owned()),
             store: store.clone(),
+            ..StackArgs::default()
         };
         Ok(of_stack(named.open()?))
     }

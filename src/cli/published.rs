@@ -31,6 +31,16 @@ pub(super) struct StoreArgs {
     region: Option<String>,
 }
 
+/// Where published layers are, and how the answer is to be written.
+#[derive(Args)]
+pub(super) struct AnswerArgs {
+    #[command(flatten)]
+    pub(super) store: StoreArgs,
+    /// One JSON object, with AWS's names
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
 impl StoreArgs {
     /// The store; the directory need not be there.
     pub(super) fn open(&self) -> Result<Store, Failure> {
@@ -94,7 +104,7 @@ impl StoreArgs {
         let (store, here) = (self.open()?, self.place()?);
         match store.find(&here, reference) {
             Ok(version) => Ok(Ok(store.zip(&version))),
-            Err(StoreError::NotFound) => Ok(Err(unknown(&store, &here, reference)?)),
+            Err(StoreError::NotFound(_)) => Ok(Err(unknown(&store, &here, reference)?)),
             Err(error) => Err(error.into()),
         }
     }
@@ -137,8 +147,24 @@ pub(super) fn unknown(store: &Store, here: &Place, reference: &Reference) -> Res
     )
 }
 
+/// What of the code or the layer cannot be read is its trouble, where it is no file of the store. `hints` are for what is not
+/// there, and for a directory in the place of a zip.
+pub(super) fn not_readable(error: StoreError, hints: [&str; 2]) -> Failure {
+    match &error {
+        StoreError::Io { path, source } if source.kind() == ErrorKind::NotFound => {
+            let message = format!("{}: no such file or directory", path.display());
+            Failure::new(Class::Layer, message).hint(hints[0])
+        }
+        StoreError::Io { path, source } if source.kind() == ErrorKind::IsADirectory => {
+            let message = format!("{}: a directory, not a zip", path.display());
+            Failure::new(Class::Layer, message).hint(hints[1])
+        }
+        _ => error.into(),
+    }
+}
+
 /// The names that are most like one.
-fn near<'a>(wanted: &str, names: &'a [String]) -> Vec<&'a str> {
+pub(super) fn near<'a>(wanted: &str, names: &'a [String]) -> Vec<&'a str> {
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     similar::get_close_matches(wanted, &names, MOST_NEAR, 0.6)
 }

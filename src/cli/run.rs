@@ -11,26 +11,31 @@ use std::sync::Arc;
 use clap::Args;
 use nix::unistd::{getegid, geteuid};
 
+use super::attached::{AttachedArgs, Setting};
 use super::failure::{Class, Failure};
 use super::index_dir::IndexArgs;
-use super::layers::StackArgs;
+use super::layers::{Named, StackArgs};
+use super::published::StoreArgs;
 use super::{mount_options, size};
 use crate::bench::Served;
 use crate::fs::{Fs, Options};
 use crate::fuse::{AttachOptions, SessionOptions, Transport, attach, serve};
 use crate::guide::{self, Xattrs};
 use crate::launch::child::{self, die_with};
-use crate::launch::environment::{Variable, environment, layer_jars};
+use crate::launch::environment::{Variable, environment, layer_jars, shell_exports};
 use crate::launch::handover::{ChildEnd, HandoverError};
 use crate::launch::namespace::{Entered, enter_private};
 use crate::launch::runtime::{Family, Runtime};
 use crate::launch::{OWN_FAILURE, parent, server, this_program, this_program_serving};
 
+/// Before the names of variables that the command is to have, in the environment of the process that becomes it.
+const FOR_COMMAND: &str = "OPTFS_FOR_COMMAND_";
+
 /// Run a command with the stack at /opt, seen by nobody else
 ///
 /// The stack is mounted in a private mount namespace: the machine's own /opt is untouched, and nothing is
 /// left behind, however the command ends. Exit status, signals, standard streams and terminal are the
-/// command's own. Without --runtime, PATH and LD_LIBRARY_PATH gain /opt/bin and /opt/lib at their end, as on
+/// command's own. A function brings its runtime and its variables. Without --runtime, PATH and LD_LIBRARY_PATH gain /opt/bin and /opt/lib at their end, as on
 /// Lambda.
 #[derive(Args)]
 #[command(override_usage = "optfs run --layer ZIP [--layer ZIP]... [OPTIONS] -- COMMAND [ARG]...")]
@@ -40,7 +45,7 @@ pub(super) struct RunArgs {
     /// Where the command sees the stack: a directory that exists
     #[arg(long, value_name = "DIR", default_value = "/opt")]
     at: PathBuf,
-    /// Set the search paths of a Lambda runtime, such as python3.12 or nodejs22.x
+    /// Set the search paths of a Lambda runtime, such as python3.12 or nodejs22.x [default: the function's]
     #[arg(long, value_name = "RUNTIME")]
     runtime: Option<Runtime>,
     #[command(flatten)]
@@ -104,15 +109,20 @@ pub(super) struct ChildArgs {
 
 /// Print the search paths of a Lambda runtime, for a shell
 ///
-/// For a stack that 'optfs mount' mounts: eval "$(optfs env --runtime python3.12 --at DIR)"
+/// For a stack that 'optfs mount' mounts: eval "$(optfs env --runtime python3.12 --at DIR)". Of a function, its variables
+/// too.
 #[derive(Args)]
 pub(super) struct EnvArgs {
-    /// The runtime, such as python3.12 or nodejs22.x [default: only PATH and LD_LIBRARY_PATH]
+    /// The runtime, such as python3.12 or nodejs22.x [default: the function's; else only PATH and LD_LIBRARY_PATH]
     #[arg(long, value_name = "RUNTIME")]
     runtime: Option<Runtime>,
     /// Where the stack is mounted
     #[arg(long, value_name = "DIR", default_value = "/opt")]
     at: PathBuf,
+    #[command(flatten)]
+    function: AttachedArgs,
+    #[command(flatten)]
+    store: StoreArgs,
 }
 
 pub(super) fn run(args: &RunArgs) -> ExitCode {
@@ -128,13 +138,20 @@ fn arrange(args: &RunArgs) -> Result<(std::process::Command, std::process::Comma
     let at = std::path::absolute(&args.at)?;
     check_place(&at)?;
     args.serving.transport.check()?;
-    let paths = args.stack.paths(&[])?;
+    let Named { paths, function } = args.stack.named(&[])?;
     let server = server(&paths, &args.serving)?;
     let mut child = this_program();
     child.arg("run-child").arg("--at").arg(&at);
     child.arg("--source").arg(super::mount::source_of(&paths));
-    if let Some(runtime) = args.runtime {
+    if let Some(runtime) = args
+        .runtime
+        .or(function.as_ref().and_then(|function| function.runtime))
+    {
         child.arg(format!("--runtime={runtime}"));
+    }
+    // By the environment, which only the same user can see, as values may be secrets.
+    for (name, value) in function.iter().flat_map(|function| &function.variables) {
+        child.env(format!("{FOR_COMMAND}{name}"), value);
     }
     child.arg("--").args(&args.command);
     Ok((server, child))
@@ -197,6 +214,7 @@ pub(super) fn run_server(args: &ServerArgs) -> Result<ExitCode, Failure> {
     let told = guide::Options {
         directory: !args.serving.no_special,
         xattrs: args.serving.xattrs,
+        ..guide::Options::default()
     };
     let fs = Fs::new(Arc::new(stack), view_options(&args.serving));
     let guide = super::mount::guide_to(fs, told);
@@ -251,17 +269,30 @@ pub(super) fn run_child(args: &ChildArgs) -> ExitCode {
                 .command
                 .split_first()
                 .map_or((OsStr::new(""), &[][..]), |(c, a)| (c, a));
-            let error = child::exec(command, arguments, &variables, stdin);
+            let hidden: Vec<OsString> = handed_over()
+                .into_iter()
+                .map(|(name, _)| format!("{FOR_COMMAND}{name}").into())
+                .collect();
+            let error = child::exec(command, arguments, &variables, &hidden, stdin);
             let status = error.exit_status();
             Failure::new(Class::Trouble, chain(&error)).report_as(status)
         }
     }
 }
 
-fn become_ready(args: &ChildArgs) -> Result<(Vec<Variable>, OwnedFd), Failure> {
+/// The variables of a function that the parent has put into our environment, for the command's.
+fn handed_over() -> Vec<Setting> {
+    let variables = env::vars_os().filter_map(|(name, value)| {
+        let name = name.to_str()?.strip_prefix(FOR_COMMAND)?;
+        Some((name.to_owned(), value))
+    });
+    variables.collect()
+}
+
+fn become_ready(args: &ChildArgs) -> Result<(Vec<Setting>, OwnedFd), Failure> {
     let (end, stdin, entered) = enter()?;
     mount_view(end, entered, &args.at, &args.source)?;
-    Ok((variables(args.runtime, &args.at)?, stdin))
+    Ok((with_function(args.runtime, &args.at, handed_over())?, stdin))
 }
 
 /// C's first steps: its end of the socket, the user's standard input, and a namespace of its own.
@@ -293,17 +324,45 @@ pub(super) fn mount_view(end: ChildEnd, entered: Entered, at: &Path, source: &st
 
 /// The variables for a stack that answers at a directory.
 pub(super) fn variables(runtime: Option<Runtime>, at: &Path) -> Result<Vec<Variable>, Failure> {
+    variables_over(runtime, at, &|name| env::var_os(name))
+}
+
+/// The same, with those of a function, which come before the developer's own. Of one that is a list of the layers' places,
+/// they are what the list begins with.
+fn with_function(
+    runtime: Option<Runtime>,
+    at: &Path,
+    function: Vec<Setting>,
+) -> Result<Vec<Setting>, Failure> {
+    let outer = |name: &str| {
+        let set = function.iter().find(|(set, _)| set == name);
+        set.map(|(_, value)| value.clone()).or_else(|| env::var_os(name))
+    };
+    let lists = variables_over(runtime, at, &outer)?;
+    let mut all = function;
+    all.retain(|(name, _)| lists.iter().all(|(list, _)| list != name));
+    all.extend(lists.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    Ok(all)
+}
+
+fn variables_over(
+    runtime: Option<Runtime>,
+    at: &Path,
+    outer: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Vec<Variable>, Failure> {
     let jars = match runtime.map(Runtime::family) {
         Some(Family::Java) => layer_jars(at)?,
         _ => Vec::new(),
     };
-    environment(runtime, at, &|name| env::var_os(name), &jars).map_err(|e| Failure::new(Class::Usage, e))
+    environment(runtime, at, outer, &jars).map_err(|e| Failure::new(Class::Usage, e))
 }
 
 pub(super) fn print_environment(args: &EnvArgs) -> Result<ExitCode, Failure> {
     use std::io::Write;
     let at = std::path::absolute(&args.at)?;
-    let lines = crate::launch::environment::shell_exports(&variables(args.runtime, &at)?);
+    let function = args.function.attached(&args.store)?.unwrap_or_default();
+    let runtime = args.runtime.or(function.runtime);
+    let lines = shell_exports(&with_function(runtime, &at, function.variables)?);
     super::terminal::print(|out| {
         out.write_all(&lines)?;
         Ok(ExitCode::SUCCESS)

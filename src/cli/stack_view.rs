@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::attached::Attached;
 use super::failure::{Class, Failure};
-use super::layers::StackArgs;
+use super::layers::{self, StackArgs};
 use super::printable::printable;
 use crate::fs::{Attr, Fs, Ino, Options, WalkError};
 use crate::path::{NameError, RelPath};
@@ -19,10 +20,15 @@ pub(super) struct View {
 
 impl View {
     pub(super) fn open(args: &StackArgs) -> Result<View, Failure> {
-        let stack = Arc::new(args.open()?);
-        Ok(View {
-            fs: Fs::new(stack, Options::default()),
-        })
+        View::open_with_function(args).map(|(view, _)| view)
+    }
+
+    /// The same, with the function that the layers are of.
+    pub(super) fn open_with_function(args: &StackArgs) -> Result<(View, Option<Attached>), Failure> {
+        let named = args.named(&[])?;
+        let stack = Arc::new(layers::open(&named.paths)?);
+        let fs = Fs::new(stack, Options::default());
+        Ok((View { fs }, named.function))
     }
 
     pub(super) fn stack(&self) -> &Stack {

@@ -18,7 +18,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
         &["which", "shadows", "resolve", "torn", "diff", "order", "report"],
     ),
     ("Guard", &["check", "ci", "hash", "lock"]),
-    ("Publish", &["layer"]),
+    ("Publish", &["layer", "function", "serve"]),
     ("Tools", &["doctor", "bench", "completions", "help"]),
 ];
 

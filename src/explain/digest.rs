@@ -7,6 +7,7 @@ use std::cmp::Reverse;
 use std::fmt;
 use std::str::FromStr;
 
+use base64::prelude::{BASE64_STANDARD as STANDARD, Engine as _};
 use sha2::{Digest as _, Sha256};
 
 use super::crew::{Progress, on_all_cores};
@@ -193,17 +194,7 @@ pub(super) fn kind_and_mode(stack: &Stack, node: NodeId) -> (EntryKind, u16) {
 impl Digest {
     /// The digest as Lambda's `CodeSha256` writes it.
     pub fn base64(&self) -> String {
-        const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        let mut text = String::new();
-        for three in self.0.chunks(3) {
-            let byte = |i: usize| u32::from(three.get(i).copied().unwrap_or(0));
-            let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-            for letter in 0..=three.len() {
-                text.push(LETTERS[(bits >> (18 - 6 * letter) & 63) as usize].into());
-            }
-            text.extend(std::iter::repeat_n('=', 3 - three.len()));
-        }
-        text
+        STANDARD.encode(self.0)
     }
 }
 

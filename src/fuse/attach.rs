@@ -2,8 +2,7 @@
 //! the helper program fusermount3.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, IoSliceMut, Read};
-use std::mem::MaybeUninit;
+use std::io::{self, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream;
@@ -14,8 +13,9 @@ use nix::errno::Errno;
 use nix::mount::MsFlags;
 use nix::sys::stat::makedev;
 use nix::unistd::{getegid, geteuid};
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use thiserror::Error;
+
+use crate::descriptors;
 
 /// The character device of FUSE (kernel documentation, filesystems/fuse).
 const DEVICE: &str = "/dev/fuse";
@@ -204,9 +204,11 @@ fn mount_through_helper(mountpoint: &Path, options: &AttachOptions) -> Result<Ow
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(AttachError::HelperMissing),
         Err(e) => return Err(failed(e)),
     };
-    let device = receive_descriptor(&ours);
+    let device = descriptors::receive(&ours);
     let said = wait_for_helper(child).map_err(failed)?;
-    device.map_err(failed)?.ok_or_else(|| {
+    let device = device.map_err(failed)?;
+    let device = device.and_then(|(_, received)| received.into_iter().next());
+    device.ok_or_else(|| {
         // It has words for the directory, and one status for everything.
         let blames_directory = ["mountpoint", "mount point", "mounting over"]
             .iter()
@@ -234,24 +236,6 @@ fn wait_for_helper(mut child: Child) -> io::Result<String> {
     } else {
         said.to_owned()
     })
-}
-
-/// Through rustix, whose received descriptors are owned; nix gives bare numbers.
-fn receive_descriptor(socket: &UnixStream) -> io::Result<Option<OwnedFd>> {
-    let mut byte = [0];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut control = RecvAncillaryBuffer::new(&mut space);
-    recvmsg(
-        socket,
-        &mut [IoSliceMut::new(&mut byte)],
-        &mut control,
-        RecvFlags::CMSG_CLOEXEC,
-    )?;
-    let descriptors = control.drain().filter_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
-        _ => None,
-    });
-    Ok(descriptors.flatten().next())
 }
 
 /// The source as far as the kernel takes it, cut between characters.

@@ -1,19 +1,25 @@
 //! /dev/fuse read and written by ourselves: the kernel's greeting, and requests that come that way.
 //!
-//! Beside rings it carries what the kernel tells and nobody answers; without them, everything.
+//! Beside rings it carries what the kernel tells and nobody answers; without them, everything. And it is the one way
+//! that outlives the process: the kernel keeps what was read from a descriptor for as long as that one is open anywhere,
+//! and gives it out again when it is asked to.
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::thread;
 
 use log::{debug, warn};
 use nix::errno::Errno;
 
 use super::answer::{Answerer, Reply};
 use super::policy::{CAPABILITIES, MAX_BACKGROUND};
+use super::session::Life;
 use super::wire::{
     Body, Full, Greeting, GreetingReply, Header, MAJOR, MINOR, OUT_HEADER_BYTES, Operation, split_arguments,
     split_message,
 };
+use crate::guide::Guide;
 
 /// What a read of /dev/fuse must have room for (`FUSE_MIN_READ_BUFFER`), and many forgotten inodes more.
 const REQUEST_BYTES: usize = 64 << 10;
@@ -22,6 +28,14 @@ const MAX_WRITE_BYTES: u32 = 4096;
 /// Several readings at the same time, a number of pages to be said, a second word of flags.
 const ALWAYS: u64 = 1 << 0 | 1 << 22 | 1 << 30;
 const PAGE_BYTES: usize = 4096;
+/// Most bytes of one answer: twice what the kernel reads ahead.
+pub(super) const MAX_ANSWER_BYTES: usize = 256 << 10;
+/// The kernel sends requests again when it is asked to (`FUSE_HAS_RESEND`, Linux 6.9), and how it is asked
+/// (`FUSE_NOTIFY_RESEND`).
+const HAS_RESEND: u64 = 1 << 39;
+const NOTIFY_RESEND: i32 = 7;
+/// Threads beyond those that answer at once: while all of these inflate, somebody still looks names up.
+const SPARE_READERS: usize = 2;
 
 /// How large requests and answers may be.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +48,50 @@ pub(super) struct Limits {
 pub(super) struct Received {
     unique: u64,
     greeting: Greeting,
+}
+
+/// A session that the kernel has agreed to.
+pub(super) struct Begun {
+    device: OwnedFd,
+    answerer: Answerer,
+    readers: usize,
+}
+
+/// Begins a session that another process may go on with, or goes on with one.
+///
+/// Nothing but the one descriptor is used: requests that were read from a copy of its own (`FUSE_DEV_IOC_CLONE`) are
+/// given up when that one is closed, as it is when its process dies.
+pub(super) fn begin(guide: Arc<Guide>, device: OwnedFd, threads: usize, life: Life) -> io::Result<Begun> {
+    match life {
+        Life::Next => {
+            // What the one before has read and not answered: with these answers, or once more.
+            let ask = notification(NOTIFY_RESEND);
+            nix::unistd::write(&device, &ask)?;
+        }
+        Life::Alone | Life::First => {
+            let greeting = receive_greeting(&device)?;
+            if life == Life::First && greeting.flags() & HAS_RESEND == 0 {
+                let said = "this kernel cannot send requests again, which supervision needs (Linux 6.9)";
+                return Err(io::Error::new(io::ErrorKind::Unsupported, said));
+            }
+            let limits = Limits {
+                max_answer_bytes: MAX_ANSWER_BYTES,
+            };
+            greeting.answer(&device, HAS_RESEND, limits)?;
+        }
+    }
+    Ok(Begun {
+        device,
+        answerer: Answerer::new(guide),
+        readers: threads.max(1) + SPARE_READERS,
+    })
+}
+
+impl Begun {
+    /// Answers requests until the mount is gone.
+    pub(super) fn run(self) -> io::Result<()> {
+        serve_with(self.readers, &self.device, &self.answerer)
+    }
 }
 
 /// Reads the kernel's greeting.
@@ -82,11 +140,27 @@ impl Received {
     }
 }
 
-/// Answers what comes through /dev/fuse until the mount is gone.
-pub(super) fn serve(device: &OwnedFd, answerer: &Answerer, max_answer_bytes: usize) -> io::Result<()> {
+/// Answers what comes through /dev/fuse, with so many threads, until the mount is gone.
+pub(super) fn serve_with(readers: usize, device: &OwnedFd, answerer: &Answerer) -> io::Result<()> {
+    let read = || serve(device, answerer);
+    thread::scope(|scope| {
+        // Who gets no thread serves alone.
+        let others: Vec<_> = (1..readers)
+            .filter_map(|_| thread::Builder::new().spawn_scoped(scope, read).ok())
+            .collect();
+        let served = read();
+        // A reader that failed has not ended the mount: the others go on, and so does the mount.
+        others.into_iter().fold(served, |served, other| {
+            let panicked = |_| Err(io::Error::other("a reader panicked"));
+            served.and(other.join().unwrap_or_else(panicked))
+        })
+    })
+}
+
+fn serve(device: &OwnedFd, answerer: &Answerer) -> io::Result<()> {
     let mut request = vec![0; REQUEST_BYTES];
     // Memory only as far as answers reach.
-    let mut reply = vec![0; OUT_HEADER_BYTES + max_answer_bytes];
+    let mut reply = vec![0; OUT_HEADER_BYTES + MAX_ANSWER_BYTES];
     while let Some(len) = receive(device, &mut request)? {
         let (header, body) = match split_message(&request[..len]) {
             Ok(split) => split,
@@ -118,9 +192,17 @@ fn finish(header: &Header, answer: Reply, reply: &mut [u8]) -> Option<usize> {
 
 /// `struct fuse_out_header`.
 pub(super) fn out_header(unique: u64, error: Option<Errno>, body_bytes: usize) -> [u8; OUT_HEADER_BYTES] {
+    header_of(unique, error.map_or(0, |errno| -(errno as i32)), body_bytes)
+}
+
+/// What is said to the kernel unasked: the same, without a request that it answers.
+fn notification(code: i32) -> [u8; OUT_HEADER_BYTES] {
+    header_of(0, code, 0)
+}
+
+fn header_of(unique: u64, error: i32, body_bytes: usize) -> [u8; OUT_HEADER_BYTES] {
     let mut header = [0; OUT_HEADER_BYTES];
     let len = u32::try_from(OUT_HEADER_BYTES + body_bytes).unwrap_or(u32::MAX);
-    let error = error.map_or(0, |errno| -(errno as i32));
     header[..4].copy_from_slice(&len.to_ne_bytes());
     header[4..8].copy_from_slice(&error.to_ne_bytes());
     header[8..].copy_from_slice(&unique.to_ne_bytes());

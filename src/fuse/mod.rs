@@ -22,5 +22,7 @@ mod wire;
 
 pub use attach::{AttachError, AttachOptions, attach, check_device};
 pub use mounts::{Mount, MountsError, UnmountError, mounts, unmount};
-pub use session::{STATISTICS, SessionError, SessionOptions, serve, serve_until_signalled};
+pub use session::{
+    Life, STATISTICS, SessionError, SessionOptions, mounted_on, serve, serve_until_signalled, take_away,
+};
 pub use transport::{RingsError, Transport, rings};

@@ -27,6 +27,20 @@ pub struct SessionOptions {
     pub threads: usize,
     /// Which way requests come.
     pub transport: Transport,
+    /// Whether others serve the mount before or after.
+    pub life: Life,
+}
+
+/// Which of the processes that serve a mount one after the other this one is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Life {
+    /// The only one: when it dies, so does the mount.
+    #[default]
+    Alone,
+    /// Somebody keeps the descriptor for a later one. Requests come over /dev/fuse: rings end with their process.
+    First,
+    /// It goes on where the one before was killed, with the same tree: what that one left unanswered comes again.
+    Next,
 }
 
 impl Default for SessionOptions {
@@ -36,6 +50,7 @@ impl Default for SessionOptions {
         SessionOptions {
             threads: thread::available_parallelism().map_or(2, |cores| cores.get().min(8)),
             transport: Transport::Auto,
+            life: Life::Alone,
         }
     }
 }
@@ -61,7 +76,7 @@ pub fn serve(
     options: SessionOptions,
     ready: impl FnOnce(),
 ) -> Result<(), SessionError> {
-    let session = transport::begin(guide, device, options.transport, options.threads)
+    let session = transport::begin(guide, device, options.transport, options.threads, options.life)
         .map_err(SessionError::Handshake)?;
     ready();
     session.run().map_err(SessionError::Serving)
@@ -109,22 +124,28 @@ pub fn serve_until_signalled(
     })
 }
 
+/// Takes our mount away, unless it went by itself; another one may stand there now, of optfs too.
+fn leave(mountpoint: &Path, ours: Option<&Mount>, over: &AtomicBool) {
+    if !over.load(Ordering::Relaxed) {
+        take_away(mountpoint, ours);
+    }
+}
+
 /// The mount that is seen on a directory.
-fn mounted_on(mountpoint: &Path) -> Option<Mount> {
+pub fn mounted_on(mountpoint: &Path) -> Option<Mount> {
     topmost(&mounts().ok()?, mountpoint).cloned()
 }
 
-/// Takes our mount away, unless it went by itself; another one may stand there now, of optfs too.
-fn leave(mountpoint: &Path, ours: Option<&Mount>, over: &AtomicBool) {
-    if over.load(Ordering::Relaxed) {
-        return;
-    }
+/// Takes a mount away if it is still the one that is seen there: at once, or out of sight until its last reader is done.
+pub fn take_away(mountpoint: &Path, ours: Option<&Mount>) {
     if ours.is_none() || mounted_on(mountpoint).as_ref() != ours {
         debug!("{} is not mounted any more", mountpoint.display());
         return;
     }
     match unmount(mountpoint, false).or_else(|_| unmount(mountpoint, true)) {
         Ok(()) => {}
+        // Somebody else was faster.
+        Err(_) if mounted_on(mountpoint).as_ref() != ours => {}
         Err(e) => warn!("{e}"),
     }
 }

@@ -32,9 +32,8 @@ use ring::{Commit, Request, Ring};
 const DEPTH: usize = 8;
 /// Requests of cores that are not there, until they are.
 const SPARE_DEPTH: usize = 2;
-/// Most bytes of one answer. Twice what the kernel reads ahead, and still little memory: an entry keeps as
-/// much as its largest answer took.
-const PAYLOAD_BYTES: usize = 256 << 10;
+/// Most bytes of one answer. Still little memory: an entry keeps as much as its largest answer took.
+const PAYLOAD_BYTES: usize = device::MAX_ANSWER_BYTES;
 /// The kernel's greeting offers rings (`FUSE_OVER_IO_URING`).
 const OVER_IO_URING: u64 = 1 << 41;
 
@@ -143,22 +142,7 @@ pub(super) fn try_ring() -> io::Result<()> {
 impl Begun {
     /// Answers requests until the mount is gone.
     pub(super) fn run(self) -> io::Result<()> {
-        let read = || device::serve(&self.shared.device, &self.shared.answerer, PAYLOAD_BYTES);
-        let served = thread::scope(|scope| {
-            // Who gets no thread serves alone.
-            let others: Vec<_> = (1..self.readers)
-                .filter_map(|_| thread::Builder::new().spawn_scoped(scope, read).ok())
-                .collect();
-            let served = read();
-            // A reader that failed has not ended the mount: the others go on, and so does the mount.
-            others.into_iter().fold(served, |served, other| {
-                served.and(
-                    other
-                        .join()
-                        .unwrap_or_else(|_| Err(io::Error::other("a reader panicked"))),
-                )
-            })
-        });
+        let served = device::serve_with(self.readers, &self.shared.device, &self.shared.answerer);
         for ring in self.rings {
             if ring.join().is_err() {
                 warn!("a bug in optfs: the thread of a ring panicked");

@@ -37,6 +37,9 @@ pub struct Options {
     pub directory: bool,
     /// What is known of extended attributes.
     pub xattrs: Xattrs,
+    /// The number of the first text that changes. Where a process goes on with the mount of another one it has to be
+    /// above all that the other gave: the kernel keeps what it has of those.
+    pub first_snapshot: u64,
 }
 
 impl Default for Options {
@@ -45,6 +48,7 @@ impl Default for Options {
         Options {
             directory: true,
             xattrs: Xattrs::default(),
+            first_snapshot: 0,
         }
     }
 }
@@ -82,7 +86,7 @@ impl Guide {
             layers: layers.collect(),
             stack_text: OnceLock::new(),
             conflicts_text: OnceLock::new(),
-            snapshots: Snapshots::default(),
+            snapshots: Snapshots::from(options.first_snapshot),
             statistics: Statistics::new(),
             failures: Failures::default(),
             began: SystemTime::now(),

@@ -12,6 +12,8 @@ const SHADOWED: u64 = 2;
 const FIXED: u64 = 3;
 const SNAPSHOTS: u64 = 4;
 const BELOW_KIND: u64 = FIRST_BESIDE - 1;
+/// The numbers that texts can have.
+pub(super) const NUMBERS: u64 = BELOW_KIND;
 
 /// What stands below `.optfs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

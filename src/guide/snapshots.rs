@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use parking_lot::Mutex;
 
-use super::number::Fixed;
+use super::number::{Fixed, NUMBERS};
 
 /// So many are held.
 const MOST: usize = 64;
@@ -38,6 +38,15 @@ struct Held {
 }
 
 impl Snapshots {
+    /// None yet; the first one will have this number.
+    pub(super) fn from(first: u64) -> Snapshots {
+        let taken = first & NUMBERS;
+        Snapshots(Mutex::new(Held {
+            taken,
+            ..Held::default()
+        }))
+    }
+
     /// Holds a text. One that has not changed since it was last taken is that one again.
     pub(super) fn take(&self, of: Fixed, text: Vec<u8>, time: SystemTime) -> Snapshot {
         let mut held = self.0.lock();
@@ -46,7 +55,7 @@ impl Snapshots {
             return same.clone();
         }
         let number = held.taken;
-        held.taken += 1;
+        held.taken = (held.taken + 1) & NUMBERS;
         let text: Arc<[u8]> = text.into();
         let snapshot = Snapshot {
             number,

@@ -71,25 +71,30 @@ pub fn die_with(parent: Pid) -> io::Result<()> {
 /// Replaces this process with the command. Returns only if that fails.
 ///
 /// The command is looked for in the PATH of `environment`, so that programs of the view are found. `environment` is
-/// added to this process's own. A working directory at or below the mount point is entered again, or the
+/// added to this process's own, less what is `hidden`. A working directory at or below the mount point is entered again, or the
 /// command would still stand in what the mount covers.
 pub fn exec(
     command: &OsStr,
     arguments: &[OsString],
-    environment: &[(&'static str, OsString)],
+    environment: &[(impl AsRef<OsStr>, OsString)],
+    hidden: &[OsString],
     stdin: OwnedFd,
 ) -> ExecError {
     if let Ok(directory) = env::current_dir() {
         env::set_current_dir(directory).ok();
     }
-    let source = Command::new(command)
+    let mut become_it = Command::new(command);
+    for name in hidden {
+        become_it.env_remove(name);
+    }
+    let source = become_it
         .args(arguments)
         .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(stdin)
         .exec();
     let path = environment
         .iter()
-        .find(|(name, _)| *name == "PATH")
+        .find(|(name, _)| name.as_ref() == "PATH")
         .map(|(_, value)| value.clone());
     explain(command, path.or_else(|| env::var_os("PATH")), source)
 }

@@ -5,6 +5,7 @@
 //! layers' directories in Lambda's order. Nothing is looked up in the view except the names of Java's jars.
 
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -100,7 +101,7 @@ pub fn layer_jars(at: &Path) -> io::Result<Vec<PathBuf>> {
 /// The variables as lines that any POSIX shell evaluates: `export NAME='value'`.
 ///
 /// Bytes and not text, because values are. The shell keeps them as they are.
-pub fn shell_exports(variables: &[Variable]) -> Vec<u8> {
+pub fn shell_exports(variables: &[(impl Display, OsString)]) -> Vec<u8> {
     let mut lines = Vec::new();
     for (name, value) in variables {
         lines.extend_from_slice(format!("export {name}='").as_bytes());

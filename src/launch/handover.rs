@@ -5,23 +5,20 @@
 //! the types of the ends. Starting the two processes is left to `parent`.
 
 use std::fs::File;
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
-use std::mem::MaybeUninit;
+use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use nix::sys::socket::{getsockopt, sockopt};
 use nix::unistd::{Pid, dup2_stdin};
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, recvmsg, sendmsg,
-};
+
+use crate::descriptors;
 
 /// The longest error text that crosses, in bytes; a longer one is cut.
 pub const TEXT_LIMIT_BYTES: usize = 4096;
 
-/// The byte that carries a descriptor: a stream socket passes none without at least one byte of data.
+/// The byte that carries a descriptor.
 const DESCRIPTOR: u8 = b'd';
 const SERVING: u8 = b'+';
 const FAILED: u8 = b'-';
@@ -111,7 +108,7 @@ impl Answer {
 impl StdinSender {
     /// Lets the child go on. That it is already gone is no error here: its exit status tells.
     pub fn send(self, stdin: BorrowedFd) -> Result<(), HandoverError> {
-        match send_descriptor(&self.0, stdin) {
+        match descriptors::send(&self.0, DESCRIPTOR, &[stdin]) {
             Err(error) if !is_hang_up(&error) => Err(error.into()),
             _ => Ok(()),
         }
@@ -140,7 +137,7 @@ impl ChildEnd {
     /// death, and whoever looks at the view would wait for ever instead of getting ENOTCONN.
     pub fn hand_over(mut self, mount: OwnedFd) -> Result<(), HandoverError> {
         // A server that was killed has closed its end.
-        let sent = send_descriptor(&self.0, mount.as_fd());
+        let sent = descriptors::send(&self.0, DESCRIPTOR, &[mount.as_fd()]);
         drop(mount);
         let mut answer = Vec::new();
         let heard = (&mut self.0)
@@ -190,43 +187,13 @@ fn maker(socket: &UnixStream) -> Result<Pid, HandoverError> {
     Ok(Pid::from_raw(credentials.pid()))
 }
 
-fn send_descriptor(socket: &UnixStream, descriptor: BorrowedFd) -> io::Result<()> {
-    let descriptors = [descriptor];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    let fits = ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
-    debug_assert!(fits, "the buffer is made for one descriptor");
-    sendmsg(
-        socket,
-        &[IoSlice::new(&[DESCRIPTOR])],
-        &mut ancillary,
-        SendFlags::NOSIGNAL,
-    )?;
-    Ok(())
-}
-
-/// Receives one descriptor, closed on exec; none when the other end was closed instead.
-///
-/// rustix and not nix, which returns bare numbers: owning those would need `unsafe`.
+/// Receives one descriptor; none when the other end was closed instead.
 fn receive_descriptor(socket: &UnixStream) -> io::Result<Option<OwnedFd>> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let mut byte = [0];
-    let mut slices = [IoSliceMut::new(&mut byte)];
-    let received = loop {
-        match recvmsg(socket, &mut slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
-            Err(rustix::io::Errno::INTR) => {}
-            Err(rustix::io::Errno::CONNRESET) => return Ok(None),
-            received => break received?,
-        }
+    let Some((byte, received)) = descriptors::receive(socket)? else {
+        return Ok(None);
     };
-    let descriptor = ancillary.drain().find_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
-        _ => None,
-    });
-    match (received.bytes, descriptor) {
-        (0, _) => Ok(None),
-        (_, Some(descriptor)) if byte == [DESCRIPTOR] => Ok(Some(descriptor)),
+    match received.into_iter().next() {
+        Some(descriptor) if byte == DESCRIPTOR => Ok(Some(descriptor)),
         _ => Err(io::Error::new(
             io::ErrorKind::InvalidData,
             "a message without its descriptor",

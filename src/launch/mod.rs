@@ -18,6 +18,7 @@ pub mod handover;
 pub mod namespace;
 pub mod parent;
 pub mod runtime;
+pub mod scratch;
 pub mod server;
 
 use std::os::unix::process::CommandExt;
@@ -37,6 +38,11 @@ pub fn this_program_serving() -> Command {
         command.env(TRIM_THRESHOLD, "131072");
     }
     command
+}
+
+/// Executed as /proc/self/exe, a process would be called "exe" in top, in pgrep and where the kernel says whom it killed.
+pub fn take_name() {
+    nix::sys::prctl::set_name(c"optfs").ok();
 }
 
 /// This very program, to be executed again in another role; the caller adds the role's arguments.

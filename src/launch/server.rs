@@ -25,8 +25,7 @@ pub fn begin() -> Result<ServerEnd, HandoverError> {
     close_inherited()?;
     let end = ServerEnd::from_stdin()?;
     setsid().map_err(io::Error::from)?;
-    // Executed as /proc/self/exe, it would be called "exe" in top and pgrep.
-    prctl::set_name(c"optfs").ok();
+    super::take_name();
     let mut hang_up = Signals::new([SIGHUP])?;
     prctl::set_pdeathsig(Signal::SIGHUP).map_err(io::Error::from)?;
     if getppid() != end.parent()? {

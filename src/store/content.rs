@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use base64::prelude::{BASE64_STANDARD as STANDARD, Engine as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
-use super::StoreError;
 use super::error::at;
+use super::{Reference, StoreError};
 
 /// The file of the bytes in the directory of their digest.
 const ZIP: &str = "layer.zip";
@@ -31,23 +32,10 @@ pub struct Incoming {
 impl Digest {
     /// As AWS writes it: base64 with padding.
     pub fn base64(&self) -> String {
-        const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        let mut text = String::new();
-        for three in self.0.chunks(3) {
-            let bits = (0..3).fold(0, |bits, i| {
-                bits << 8 | u32::from(three.get(i).copied().unwrap_or(0))
-            });
-            for i in 0..4 {
-                match i <= three.len() {
-                    true => text.push(char::from(LETTERS[(bits >> (18 - 6 * i) & 63) as usize])),
-                    false => text.push('='),
-                }
-            }
-        }
-        text
+        STANDARD.encode(self.0)
     }
 
-    fn of(text: &str) -> Option<Digest> {
+    pub(super) fn of(text: &str) -> Option<Digest> {
         let mut bytes = [0; 32];
         let is_lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
         if text.len() != 64 || !text.bytes().all(is_lower_hex) {
@@ -82,16 +70,29 @@ impl<'de> Deserialize<'de> for Digest {
 impl Incoming {
     /// A new file in a directory of the store, with a name that nobody else has.
     pub(super) fn new(directory: &Path) -> Result<Incoming, StoreError> {
+        Incoming::made(directory, |path| {
+            OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create_new(true)
+                .open(path)
+        })
+    }
+
+    /// Bytes that the store has already, by one more name.
+    pub(super) fn of(directory: &Path, content: &Path) -> Result<Incoming, StoreError> {
+        Incoming::made(directory, |path| {
+            fs::hard_link(content, path)?;
+            File::open(path)
+        })
+    }
+
+    fn made(directory: &Path, make: impl Fn(&Path) -> io::Result<File>) -> Result<Incoming, StoreError> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         loop {
             let name = format!("{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
             let path = directory.join(name);
-            match OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create_new(true)
-                .open(&path)
-            {
+            match make(&path) {
                 Ok(file) => return Ok(Incoming { path, file }),
                 // Left by a process of the same number that was killed.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
@@ -108,6 +109,14 @@ impl Incoming {
     /// The name it has until it has a better one.
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Bytes of it so far.
+    pub(super) fn size(&self) -> Result<u64, StoreError> {
+        self.file
+            .metadata()
+            .map(|meta| meta.len())
+            .map_err(at(&self.path))
     }
 
     /// Reads it through: digest and size.
@@ -195,6 +204,15 @@ pub(super) fn named(contents: &Path, digest: Digest, name: &str) -> PathBuf {
     if is_there { alias } else { plain(contents, digest) }
 }
 
+/// Whether a path is one of a layer version, as the store names it: two of them are two layers, be the bytes the same.
+pub fn is_named(path: &Path) -> bool {
+    let last = |path: &Path| Some(path.file_name()?.to_str()?.to_owned());
+    let directory = path.parent().and_then(last);
+    let name = last(path).and_then(|name| Reference::parse(&name));
+    directory.and_then(|directory| Digest::of(&directory)).is_some()
+        && name.is_some_and(|name| name.version.is_some())
+}
+
 /// The file of some content.
 pub(super) fn plain(contents: &Path, digest: Digest) -> PathBuf {
     contents.join(digest.to_string()).join(ZIP)
@@ -243,7 +261,7 @@ pub(super) fn make_directories(directory: &Path) -> Result<(), StoreError> {
 }
 
 /// Waits until the names in a directory are on the disk.
-fn sync(directory: &Path) -> Result<(), StoreError> {
+pub(super) fn sync(directory: &Path) -> Result<(), StoreError> {
     let synced = File::open(directory).and_then(|directory| directory.sync_all());
     synced.map_err(at(directory))
 }

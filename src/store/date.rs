@@ -6,7 +6,12 @@ const DAY_MS: i64 = 86_400_000;
 
 /// The time now.
 pub(super) fn now() -> String {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    of(SystemTime::now())
+}
+
+/// A time of 1970 or later.
+pub fn of(time: SystemTime) -> String {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     written(i64::try_from(since.as_millis()).unwrap_or(0))
 }
 

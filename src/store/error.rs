@@ -1,17 +1,20 @@
-//! What goes wrong in a store. Where AWS refuses, the message is AWS's, word for word.
+//! What goes wrong in a store. Where AWS refuses, the message is AWS's, word for word, and the variant says which of AWS's
+//! codes it is.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::object::ObjectError;
+
 /// What goes wrong in a store.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// AWS's ValidationException: a value that its model does not allow.
+    /// ValidationException, 400: a value that AWS's model does not allow.
     #[error("{0}")]
     Invalid(String),
-    /// AWS's InvalidParameterValueException, and what it does not say.
+    /// InvalidParameterValueException, 400, and what it does not say.
     #[error("{message}")]
     Parameter {
         /// AWS's words.
@@ -19,9 +22,30 @@ pub enum StoreError {
         /// Which entry or file it is about.
         because: Option<String>,
     },
-    /// AWS's ResourceNotFoundException.
-    #[error("The resource you requested does not exist.")]
-    NotFound,
+    /// ResourceNotFoundException, 404.
+    #[error("{0}")]
+    NotFound(String),
+    /// ResourceConflictException, 409.
+    #[error("{0}")]
+    Conflict(String),
+    /// PreconditionFailedException, 412: the revision that was named is not the latest.
+    #[error("{0}")]
+    Precondition(String),
+    /// AccessDeniedException, 403: no policy allows it.
+    #[error("{0}")]
+    Denied(String),
+    /// PolicyLengthExceededException, 400.
+    #[error("{0}")]
+    PolicyLength(String),
+    /// CodeStorageExceededException, 400.
+    #[error("{0}")]
+    CodeStorage(String),
+    /// RequestEntityTooLargeException, 413.
+    #[error("{0}")]
+    TooLarge(String),
+    /// What S3 refuses.
+    #[error(transparent)]
+    Object(#[from] ObjectError),
     /// A directory holds what no zip of ours can.
     #[error("{}: {why}", path.display())]
     Unpackable {
@@ -60,12 +84,17 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// AWS's InvalidParameterValueException.
+    /// InvalidParameterValueException.
     pub(super) fn parameter(message: impl Into<String>) -> StoreError {
         StoreError::Parameter {
             message: message.into(),
             because: None,
         }
+    }
+
+    /// ResourceNotFoundException, where nothing is said of what is missing.
+    pub(super) fn not_found() -> StoreError {
+        StoreError::NotFound("The resource you requested does not exist.".to_owned())
     }
 }
 

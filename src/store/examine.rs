@@ -14,8 +14,17 @@ pub const UNZIPPED_LIMIT_BYTES: u64 = 262_144_000;
 const READ: u16 = 0o004;
 const ENTER: u16 = 0o001;
 
+/// What a zip is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// Converted by AWS, which has to be able to read all of it.
+    Layer,
+    /// Unzipped as it is.
+    Code,
+}
+
 /// Looks at a zip; `name` stands for it in messages. Gives its unzipped bytes, as its directory declares them.
-pub(super) fn examine(name: &Path, file: File) -> Result<u64, StoreError> {
+pub(super) fn examine(name: &Path, file: File, purpose: Use) -> Result<u64, StoreError> {
     let archive = match Archive::from_source(name, Arc::new(file)) {
         Ok(archive) => archive,
         Err(ArchiveError::Open { path, source }) => return Err(StoreError::Io { path, source }),
@@ -40,7 +49,7 @@ pub(super) fn examine(name: &Path, file: File) -> Result<u64, StoreError> {
     }
     let mut unzipped = 0u64;
     for (_, entry) in archive.entries() {
-        let lacks = |bits: u16| entry.permissions & bits == 0;
+        let lacks = |bits: u16| purpose == Use::Layer && entry.permissions & bits == 0;
         let message = match entry.kind {
             EntryKind::File if lacks(READ) => {
                 "Layer conversion failed: Some files do not have read permissions;"

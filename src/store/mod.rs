@@ -10,15 +10,28 @@
 //! incoming/                                    files that are being written
 //! content/SHA256/layer.zip                     the bytes, once; beside it links with the names it is known by
 //! accounts/ACCOUNT/REGION/layers/NAME/3.json   a version, or that it was deleted
+//! buckets/NAME/objects/SHA256-OF-KEY.json      an object of a bucket
+//! accounts/ACCOUNT/REGION/layers/NAME/3.policy.json  which others may use it
+//! accounts/ACCOUNT/REGION/functions/NAME/  a function and its versions (`function`)
+//! accounts/ACCOUNT/REGION/edits                held while something of the place is read, changed and put back
 //! ```
 
+mod complaint;
 mod content;
 pub mod date;
 mod error;
 mod examine;
+pub mod function;
+mod intake;
 mod name;
+pub mod object;
 mod pack;
+mod packed;
+mod parts;
+mod policy;
 mod publication;
+mod record;
+pub mod shape;
 mod versions;
 
 use std::collections::HashSet;
@@ -26,32 +39,39 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-pub use content::{Digest, Incoming};
+pub use content::{Digest, Incoming, is_named};
 pub use error::StoreError;
 pub use examine::UNZIPPED_LIMIT_BYTES;
+pub use intake::Intake;
 pub use name::{LayerName, Place, Reference};
+pub use packed::packed;
+pub use policy::{Caller, Granted, Permission, Policy};
 pub use publication::{Filter, Publication};
 pub use versions::LayerVersion;
 
 use content::{make_directories, names};
 use error::at;
+use examine::Use;
 
+/// What the zips of an account in a region may take together on AWS.
+pub const CODE_STORAGE_LIMIT_BYTES: u64 = 80_530_636_800;
 const FORMAT: &str = "optfs store 1\n";
 /// What a store has at its top; anything else there is somebody else's.
-const PARTS: [&str; 6] = ["format", "gate", "lock", "incoming", "content", "accounts"];
+const PARTS: [&str; 8] = [
+    "format",
+    "gate",
+    "lock",
+    "incoming",
+    "content",
+    "accounts",
+    "buckets",
+    "buckets.lock",
+];
 
 /// A directory of published layers.
 #[derive(Debug, Clone)]
 pub struct Store {
     root: PathBuf,
-}
-
-/// A zip on its way into the store. As long as it is, nothing is collected.
-pub struct Intake {
-    incoming: Incoming,
-    /// What the zip is called in messages.
-    name: PathBuf,
-    _shared: File,
 }
 
 /// A layer, and the highest of its versions that was asked for.
@@ -107,41 +127,6 @@ impl Store {
         &self.root
     }
 
-    /// Takes in a zip, whole or not at all.
-    ///
-    /// # Errors
-    /// When it cannot be read, or the store cannot be written.
-    pub fn take_zip(&self, zip: &Path) -> Result<Intake, StoreError> {
-        // Opened first: a store is not made for a slip of the keyboard.
-        let mut from = File::open(zip).map_err(at(zip))?;
-        if from.metadata().map_err(at(zip))?.is_dir() {
-            return Err(at(zip)(ErrorKind::IsADirectory.into()));
-        }
-        let mut intake = self.intake(zip)?;
-        io::copy(&mut from, intake.incoming.file()).map_err(at(zip))?;
-        Ok(intake)
-    }
-
-    /// Zips a directory, the same zip for the same tree, and takes it in.
-    ///
-    /// # Errors
-    /// When something in it cannot be read, or be in a zip.
-    pub fn take_directory(&self, directory: &Path) -> Result<Intake, StoreError> {
-        fs::read_dir(directory).map_err(at(directory))?;
-        let mut intake = self.intake(directory)?;
-        pack::pack(directory, intake.incoming.file())?;
-        Ok(intake)
-    }
-
-    fn intake(&self, name: &Path) -> Result<Intake, StoreError> {
-        let lock = self.make()?;
-        Ok(Intake {
-            incoming: Incoming::new(&self.scratch())?,
-            name: name.to_owned(),
-            _shared: lock,
-        })
-    }
-
     /// Publishes a zip as the next version of a layer.
     ///
     /// Once this returns, the version survives whatever happens to this process or the power; before, there is nothing of it
@@ -157,23 +142,49 @@ impl Store {
         intake: Intake,
     ) -> Result<LayerVersion, StoreError> {
         about.check()?;
-        let mut intake = intake;
-        let file = intake.incoming.file().try_clone().map_err(at(&intake.name))?;
-        let unzipped_size = examine::examine(&intake.name, file)?;
-        let (digest, code_size) = intake.incoming.digest()?;
-        content::install(&self.contents(), &intake.incoming, digest, code_size)?;
-        let mut version = LayerVersion {
-            place: place.clone(),
-            name: name.clone(),
-            version: 0,
-            about,
-            created_date: date::now(),
-            digest,
-            code_size,
-            unzipped_size,
-        };
+        let taken = self.take_in(place, intake, Use::Layer)?;
+        let mut version = taken.version(place, name, about);
         versions::add(&self.layer(place, name), &self.scratch(), &mut version)?;
         Ok(version)
+    }
+
+    /// Brings in a version that was published elsewhere, under the number that it has there. What was deleted here can be brought
+    /// in again. That the very same is there already is no error.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] where the version has other bytes here; what AWS refuses, in AWS's words; or the system's.
+    pub fn import(
+        &self,
+        place: &Place,
+        name: &LayerName,
+        number: u64,
+        about: Publication,
+        intake: Intake,
+    ) -> Result<LayerVersion, StoreError> {
+        check_number(number)?;
+        about.check()?;
+        let taken = self.take_in(place, intake, Use::Layer)?;
+        let mut version = taken.version(place, name, about);
+        version.version = number;
+        let directory = self.layer(place, name);
+        make_directories(&directory)?;
+        let _alone = self.edit(place)?;
+        if matches!(self.version(place, name, number), Err(StoreError::NotFound(_))) {
+            // A killed deletion may have left it.
+            record::remove(&self.policy_file(place, name, number))?;
+        }
+        if versions::put(&directory, &self.scratch(), &version)? {
+            return Ok(version);
+        }
+        let there = self.version(place, name, number)?;
+        match there.digest == version.digest {
+            true => Ok(there),
+            false => Err(StoreError::Conflict(format!(
+                "{} is there, with other bytes: {}",
+                there.arn(),
+                there.digest
+            ))),
+        }
     }
 
     /// One version.
@@ -183,7 +194,7 @@ impl Store {
     pub fn version(&self, place: &Place, name: &LayerName, number: u64) -> Result<LayerVersion, StoreError> {
         check_number(number)?;
         let found = versions::read(&self.layer(place, name), place, name, number)?;
-        found.ok_or(StoreError::NotFound)
+        found.ok_or_else(StoreError::not_found)
     }
 
     /// The version that is meant, the highest where none is named; `here` where no other place is.
@@ -196,7 +207,7 @@ impl Store {
             Some(number) => self.version(place, &reference.name, number),
             None => {
                 let all = self.versions(place, &reference.name, &Filter::default())?;
-                all.into_iter().next().ok_or(StoreError::NotFound)
+                all.into_iter().next().ok_or_else(StoreError::not_found)
             }
         }
     }
@@ -242,11 +253,13 @@ impl Store {
     pub fn delete(&self, place: &Place, name: &LayerName, number: u64) -> Result<bool, StoreError> {
         match self.version(place, name, number) {
             Ok(_) => {}
-            Err(StoreError::NotFound) => return Ok(false),
+            Err(StoreError::NotFound(_)) => return Ok(false),
             Err(error) => return Err(error),
         }
         let _shared = self.share()?;
+        let _alone = self.edit(place)?;
         versions::delete(&self.layer(place, name), &self.scratch(), number)?;
+        record::remove(&self.policy_file(place, name, number))?;
         Ok(true)
     }
 
@@ -260,7 +273,7 @@ impl Store {
         content::plain(&self.contents(), version.digest)
     }
 
-    /// Removes content that no version has, and what killed publishers have left. Waits until nobody publishes.
+    /// Removes content that no version of a layer or function has, and what killed publishers have left. Waits until nobody publishes.
     ///
     /// # Errors
     /// When a file of the store cannot be read, and so nobody knows what is in use; nothing is removed then.
@@ -287,9 +300,9 @@ impl Store {
         Ok(freed)
     }
 
-    /// The digests that any version of any place has.
+    /// The digests that any version of a layer or function of any place has.
     fn used(&self) -> Result<HashSet<Digest>, StoreError> {
-        let mut used = HashSet::new();
+        let mut used: HashSet<_> = self.used_by_objects()?.into_iter().collect();
         let accounts = self.root.join("accounts");
         for account in names(&accounts)? {
             for region in names(&accounts.join(&account))? {
@@ -301,6 +314,7 @@ impl Store {
                     let versions = self.versions(&place, &layer, &Filter::default())?;
                     used.extend(versions.iter().map(|version| version.digest));
                 }
+                self.used_by_functions(&place, &mut used)?;
             }
         }
         Ok(used)
@@ -334,9 +348,24 @@ impl Store {
         self.locked("lock", File::lock_shared)
     }
 
+    /// Keeps others from changing policies and functions of a place, as long as the file is open. Who has what keeps the
+    /// collection away takes it before this.
+    fn edit(&self, place: &Place) -> Result<File, StoreError> {
+        self.locked_in(&self.place(place), "edits", File::lock)
+    }
+
     /// A lock of flock(2): the kernel takes it from whoever dies.
     fn locked(&self, name: &str, lock: fn(&File) -> io::Result<()>) -> Result<File, StoreError> {
-        let path = self.root.join(name);
+        self.locked_in(&self.root, name, lock)
+    }
+
+    fn locked_in(
+        &self,
+        directory: &Path,
+        name: &str,
+        lock: fn(&File) -> io::Result<()>,
+    ) -> Result<File, StoreError> {
+        let path = directory.join(name);
         let opened = OpenOptions::new().append(true).create(true).open(&path);
         let file = opened.map_err(at(&path))?;
         lock(&file).map_err(at(&path))?;
@@ -351,9 +380,13 @@ impl Store {
         self.root.join("content")
     }
 
-    fn layers_of(&self, place: &Place) -> PathBuf {
+    fn place(&self, place: &Place) -> PathBuf {
         let account = self.root.join("accounts").join(place.account());
-        account.join(place.region()).join("layers")
+        account.join(place.region())
+    }
+
+    fn layers_of(&self, place: &Place) -> PathBuf {
+        self.place(place).join("layers")
     }
 
     fn layer(&self, place: &Place, name: &LayerName) -> PathBuf {

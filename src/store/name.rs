@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::StoreError;
+use super::complaint::Complaints;
 
 /// The longest name of a layer.
 const LONGEST_NAME: usize = 140;
@@ -69,10 +70,19 @@ impl Place {
 
     /// The ARN of a layer here.
     pub fn layer_arn(&self, name: &LayerName) -> String {
-        let partition = partition_of(&self.region);
+        self.arn("layer", &name.0)
+    }
+
+    /// The ARN of a function here.
+    pub fn function_arn(&self, name: &str) -> String {
+        self.arn("function", name)
+    }
+
+    fn arn(&self, kind: &str, name: &str) -> String {
+        let Place { account, region } = self;
         format!(
-            "arn:{partition}:lambda:{}:{}:layer:{name}",
-            self.region, self.account
+            "arn:{}:lambda:{region}:{account}:{kind}:{name}",
+            partition_of(region)
         )
     }
 }
@@ -80,8 +90,7 @@ impl Place {
 impl LayerName {
     /// The name, where it is one.
     pub fn check(text: &str) -> Option<LayerName> {
-        let is_part = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-        let is_name = (1..=LONGEST_NAME).contains(&text.len()) && text.bytes().all(is_part);
+        let is_name = text.len() <= LONGEST_NAME && is_word(text);
         is_name.then(|| LayerName(text.to_owned()))
     }
 }
@@ -124,39 +133,39 @@ impl Reference {
 
     /// The same, or AWS's words of what is wrong with a layer's name.
     pub fn check(text: &str) -> Result<Reference, StoreError> {
-        Reference::parse(text).ok_or_else(|| {
-            let mut wrong = Vec::new();
-            if text.is_empty() {
-                wrong.push("Member must have length greater than or equal to 1".to_owned());
-            }
-            wrong.push(format!(
-                "Member must satisfy regular expression pattern: {NAME_PATTERN}"
-            ));
-            let wrong: Vec<_> = wrong
-                .iter()
-                .map(|wrong| complaint("layerName", text, wrong))
-                .collect();
-            validation(&wrong)
-        })
+        Reference::parse(text).ok_or_else(|| no_layer_name(text))
+    }
+
+    /// A layer and no version of it, or AWS's words.
+    pub fn check_layer(text: &str) -> Result<Reference, StoreError> {
+        let reference = Reference::check(text)?;
+        match reference.version {
+            None => Ok(reference),
+            Some(_) => Err(no_layer_name(text)),
+        }
     }
 }
 
-/// One sentence of a ValidationException.
-pub(super) fn complaint(member: &str, value: &str, constraint: &str) -> String {
-    format!("Value '{value}' at '{member}' failed to satisfy constraint: {constraint}")
+fn no_layer_name(text: &str) -> StoreError {
+    let mut wrong = Complaints::default();
+    if text.is_empty() {
+        let constraint = "Member must have length greater than or equal to 1";
+        wrong.add("layerName", text, constraint);
+    }
+    wrong.pattern("layerName", text, false, NAME_PATTERN);
+    StoreError::Invalid(wrong.message())
 }
 
-/// A ValidationException of one or more sentences.
-pub(super) fn validation(complaints: &[String]) -> StoreError {
-    let (count, s) = (complaints.len(), if complaints.len() == 1 { "" } else { "s" });
-    StoreError::Invalid(format!(
-        "{count} validation error{s} detected: {}",
-        complaints.join("; ")
-    ))
+/// `[a-zA-Z0-9-_]+`
+pub(super) fn is_word(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 /// `(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}`
-fn is_region(text: &str) -> bool {
+pub(super) fn is_region(text: &str) -> bool {
     let letters = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase());
     let parts: Vec<_> = text.strip_prefix("eusc-").unwrap_or(text).split('-').collect();
     let (country, kind, direction, digit) = match parts[..] {
@@ -174,7 +183,8 @@ fn is_region(text: &str) -> bool {
         && digit.bytes().all(|b| b.is_ascii_digit())
 }
 
-fn partition_of(region: &str) -> &'static str {
+/// The partition of AWS that a region belongs to.
+pub(super) fn partition_of(region: &str) -> &'static str {
     let partitions = [
         ("cn-", "aws-cn"),
         ("us-gov-", "aws-us-gov"),

@@ -1,7 +1,7 @@
 //! What a publisher says of a version, checked as AWS checks it, with AWS's messages (recorded against AWS itself).
 
 use super::StoreError;
-use super::name::{complaint, validation};
+use super::complaint::{Complaints, shown};
 
 /// Runtimes that AWS's model knows, old ones too: AWS accepts more than its message lists.
 const RUNTIMES: &str = "nodejs nodejs4.3 nodejs6.10 nodejs8.10 nodejs10.x nodejs12.x nodejs14.x nodejs16.x nodejs18.x \
@@ -10,7 +10,7 @@ const RUNTIMES: &str = "nodejs nodejs4.3 nodejs6.10 nodejs8.10 nodejs10.x nodejs
     dotnetcore3.1 dotnet6 dotnet8 dotnet10 nodejs4.3-edge go1.x ruby2.5 ruby2.7 ruby3.2 ruby3.3 ruby3.4 ruby4.0 provided \
     provided.al2 provided.al2023 nodejs26.x python3.15 java8.al2023 java11.al2023 java17.al2023 custom";
 /// What the message lists.
-const LISTED_RUNTIMES: &str = "nodejs20.x, python3.14, provided.al2023, python3.12, python3.13, nodejs24.x, nodejs22.x, \
+pub(super) const LISTED_RUNTIMES: &str = "nodejs20.x, python3.14, provided.al2023, python3.12, python3.13, nodejs24.x, nodejs22.x, \
     java25, python3.10, python3.11, java21, ruby3.3, ruby3.4, ruby3.2, python3.8, python3.9, java17, nodejs16.x, dotnet10, \
     dotnet8, java11, dotnet6, nodejs18.x, provided.al2, java8.al2";
 const ARCHITECTURES: [&str; 2] = ["x86_64", "arm64"];
@@ -48,54 +48,44 @@ impl Publication {
     /// # Errors
     /// [`StoreError::Invalid`], with a sentence for each member that is wrong.
     pub fn check(&self) -> Result<(), StoreError> {
-        let mut wrong = Vec::new();
-        let mut text = |member: &str, value: &str, most: usize| {
-            // As Java counts.
-            if value.encode_utf16().count() > most {
-                let constraint = format!("Member must have length less than or equal to {most}");
-                wrong.push(complaint(member, value, &constraint));
+        let mut wrong = Complaints::default();
+        wrong.longest("description", &self.description, LONGEST_DESCRIPTION);
+        let license = self.license_info.as_deref().unwrap_or("");
+        wrong.longest("licenseInfo", license, LONGEST_LICENSE);
+        if let Some(runtimes) = &self.compatible_runtimes {
+            let member = "compatibleRuntimes";
+            wrong.most(member, runtimes, MOST_RUNTIMES);
+            if !runtimes.iter().all(|runtime| is_runtime(runtime)) {
+                let constraint = format_args!("Member must satisfy enum value set: [{LISTED_RUNTIMES}]");
+                wrong.add(member, shown(runtimes), constraint);
             }
-        };
-        text("description", &self.description, LONGEST_DESCRIPTION);
-        text(
-            "licenseInfo",
-            self.license_info.as_deref().unwrap_or(""),
-            LONGEST_LICENSE,
-        );
-        let mut list = |member: &str,
-                        values: &Option<Vec<String>>,
-                        most: usize,
-                        known: &dyn Fn(&str) -> bool,
-                        allowed: &str| {
-            let Some(values) = values else { return };
-            let shown = format!("[{}]", values.join(", "));
-            if values.len() > most {
-                let constraint = format!("Member must have length less than or equal to {most}");
-                wrong.push(complaint(member, &shown, &constraint));
-            }
-            if !values.iter().all(|value| known(value)) {
-                wrong.push(complaint(member, &shown, allowed));
-            }
-        };
-        let runtimes = format!("Member must satisfy enum value set: [{LISTED_RUNTIMES}]");
-        list(
-            "compatibleRuntimes",
-            &self.compatible_runtimes,
-            MOST_RUNTIMES,
-            &is_runtime,
-            &runtimes,
-        );
-        list(
-            "compatibleArchitectures",
-            &self.compatible_architectures,
-            MOST_ARCHITECTURES,
-            &is_architecture,
-            "Member must satisfy constraint: [Member must satisfy enum value set: [x86_64, arm64], Member must not be null]",
-        );
-        match wrong.is_empty() {
-            true => Ok(()),
-            false => Err(validation(&wrong)),
         }
+        if let Some(architectures) = &self.compatible_architectures {
+            check_architectures(
+                &mut wrong,
+                "compatibleArchitectures",
+                architectures,
+                MOST_ARCHITECTURES,
+            );
+        }
+        wrong.end()
+    }
+}
+
+/// What AWS says of a list of architectures.
+pub(super) fn check_architectures(
+    wrong: &mut Complaints,
+    member: &str,
+    architectures: &[String],
+    most: usize,
+) {
+    wrong.most(member, architectures, most);
+    if !architectures
+        .iter()
+        .all(|one| ARCHITECTURES.contains(&one.as_str()))
+    {
+        let constraint = "Member must satisfy constraint: [Member must satisfy enum value set: [x86_64, arm64], Member must not be null]";
+        wrong.add(member, shown(architectures), constraint);
     }
 }
 
@@ -105,19 +95,15 @@ impl Filter {
     /// # Errors
     /// [`StoreError::Invalid`].
     pub fn check(&self) -> Result<(), StoreError> {
-        let mut wrong = Vec::new();
+        let mut wrong = Complaints::default();
         if let Some(runtime) = self.runtime.as_deref().filter(|runtime| !is_runtime(runtime)) {
-            let constraint = format!("Member must satisfy enum value set: [{LISTED_RUNTIMES}]");
-            wrong.push(complaint("compatibleRuntime", runtime, &constraint));
+            let constraint = format_args!("Member must satisfy enum value set: [{LISTED_RUNTIMES}]");
+            wrong.add("compatibleRuntime", runtime, constraint);
         }
-        if let Some(architecture) = self.architecture.as_deref().filter(|it| !is_architecture(it)) {
-            let constraint = "Member must satisfy enum value set: [x86_64, arm64]";
-            wrong.push(complaint("compatibleArchitecture", architecture, constraint));
+        if let Some(architecture) = &self.architecture {
+            wrong.one_of("compatibleArchitecture", architecture, &ARCHITECTURES);
         }
-        match wrong.is_empty() {
-            true => Ok(()),
-            false => Err(validation(&wrong)),
-        }
+        wrong.end()
     }
 
     /// Whether a version declares what is asked. One that declares nothing matches no filter.
@@ -131,12 +117,9 @@ impl Filter {
     }
 }
 
-fn is_runtime(text: &str) -> bool {
+/// Whether AWS's model knows a runtime.
+pub(super) fn is_runtime(text: &str) -> bool {
     RUNTIMES.split_whitespace().any(|known| known == text)
-}
-
-fn is_architecture(text: &str) -> bool {
-    ARCHITECTURES.contains(&text)
 }
 
 #[cfg(test)]

@@ -1,15 +1,13 @@
 //! Versions of layers: one small file each, `accounts/ACCOUNT/REGION/layers/NAME/3.json`, which appears whole under a name that
 //! was free. A deleted one leaves its file behind, saying so: its number is never given again.
 
-use std::fs;
-use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::content::{Digest, Incoming, make_directories, names};
-use super::error::at;
+use super::content::{Digest, make_directories, names};
 use super::publication::Publication;
+use super::record;
 use super::{LayerName, Place, StoreError};
 
 /// A version of a layer.
@@ -115,7 +113,7 @@ impl LayerVersion {
 /// Publishes a version under the next number of its layer, and says which that is.
 pub(super) fn add(directory: &Path, scratch: &Path, version: &mut LayerVersion) -> Result<(), StoreError> {
     make_directories(directory)?;
-    let file = written(scratch, &version.record())?;
+    let file = record::written(scratch, &version.record())?;
     let mut next = numbers(directory)?.last().copied().unwrap_or(0) + 1;
     // Others publish too: who is first has the number, and the others try the next.
     while !file.publish(&file_of(directory, next))? {
@@ -125,6 +123,18 @@ pub(super) fn add(directory: &Path, scratch: &Path, version: &mut LayerVersion) 
     Ok(())
 }
 
+/// Puts a version under the number that it has, where nobody has that, or had it once; false where somebody has it.
+pub(super) fn put(directory: &Path, scratch: &Path, version: &LayerVersion) -> Result<bool, StoreError> {
+    make_directories(directory)?;
+    let path = file_of(directory, version.version);
+    let file = record::written(scratch, &version.record())?;
+    match record::read(&path, "a layer version")? {
+        Some(Record::Published(_)) => Ok(false),
+        Some(Record::Deleted(_)) => file.replace(&path).map(|()| true),
+        None => file.publish(&path),
+    }
+}
+
 /// A version; none where it never was, or was deleted.
 pub(super) fn read(
     directory: &Path,
@@ -132,19 +142,9 @@ pub(super) fn read(
     name: &LayerName,
     number: u64,
 ) -> Result<Option<LayerVersion>, StoreError> {
-    let path = file_of(directory, number);
-    let text = match fs::read(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(at(&path)(error)),
-    };
-    match serde_json::from_slice(&text) {
-        Ok(Record::Published(record)) => Ok(Some(LayerVersion::from_record(place, name, number, record))),
-        Ok(Record::Deleted(_)) => Ok(None),
-        Err(error) => Err(StoreError::Damaged {
-            path,
-            why: format!("not the file of a layer version: {error}"),
-        }),
+    match record::read(&file_of(directory, number), "a layer version")? {
+        Some(Record::Published(record)) => Ok(Some(LayerVersion::from_record(place, name, number, record))),
+        Some(Record::Deleted(_)) | None => Ok(None),
     }
 }
 
@@ -166,21 +166,11 @@ pub(super) fn delete(directory: &Path, scratch: &Path, number: u64) -> Result<()
     let record = Record::Deleted(Deleted {
         deleted_date: super::date::now(),
     });
-    written(scratch, &record)?.replace(&file_of(directory, number))
-}
-
-fn written(scratch: &Path, record: &Record) -> Result<Incoming, StoreError> {
-    let mut file = Incoming::new(scratch)?;
-    let mut text = serde_json::to_vec_pretty(record).map_err(|error| at(file.path())(error.into()))?;
-    text.push(b'\n');
-    match file.file().write_all(&text) {
-        Ok(()) => Ok(file),
-        Err(error) => Err(at(file.path())(error)),
-    }
+    record::written(scratch, &record)?.replace(&file_of(directory, number))
 }
 
 /// The numbers that were ever given, in order.
-fn numbers(directory: &Path) -> Result<Vec<u64>, StoreError> {
+pub(super) fn numbers(directory: &Path) -> Result<Vec<u64>, StoreError> {
     let names = names(directory)?;
     let number = |name: &String| name.strip_suffix(".json")?.parse().ok();
     let mut numbers: Vec<_> = names.iter().filter_map(number).collect();

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::support::command::{answer, optfs, output};
 
 /// The verbs that a user may type.
-const VERBS: [&str; 25] = [
+const VERBS: [&str; 27] = [
     "bench",
     "extract",
     "mount",
@@ -30,6 +30,8 @@ const VERBS: [&str; 25] = [
     "hash",
     "lock",
     "layer",
+    "function",
+    "serve",
     "doctor",
     "completions",
 ];

@@ -17,12 +17,12 @@ use crate::support::place::Place;
 use crate::support::raw_zip::RawZip;
 
 /// A store, and a directory to work in beside it.
-struct Shop {
+pub(crate) struct Shop {
     scratch: TempDir,
 }
 
 impl Shop {
-    fn new() -> Shop {
+    pub(crate) fn new() -> Shop {
         let shop = Shop {
             scratch: TempDir::new().unwrap(),
         };
@@ -30,20 +30,20 @@ impl Shop {
         shop
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.scratch.path().join(name)
     }
 
     /// A zip with one file in the working directory.
-    fn zip(&self, name: &str, content: &str) {
+    pub(crate) fn zip(&self, name: &str, content: &str) {
         self.write(name, RawZip::new().file("python/tool.py", content));
     }
 
-    fn write(&self, name: &str, zip: RawZip) {
+    pub(crate) fn write(&self, name: &str, zip: RawZip) {
         fs::write(self.path("here").join(name), zip.build()).unwrap();
     }
 
-    fn command(&self, words: &[&str]) -> Command {
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = optfs();
         command.current_dir(self.path("here"));
         for variable in ["OPTFS_ACCOUNT", "AWS_REGION", "AWS_DEFAULT_REGION"] {
@@ -53,28 +53,28 @@ impl Shop {
         command
     }
 
-    fn ask(&self, words: &[&str]) -> Answer {
+    pub(crate) fn ask(&self, words: &[&str]) -> Answer {
         answer(&mut self.command(words))
     }
 
     #[track_caller]
-    fn say(&self, words: &[&str]) -> String {
+    pub(crate) fn say(&self, words: &[&str]) -> String {
         output(&mut self.command(words))
     }
 
     #[track_caller]
-    fn json(&self, words: &[&str]) -> Value {
+    pub(crate) fn json(&self, words: &[&str]) -> Value {
         serde_json::from_str(&self.say(words)).unwrap()
     }
 
     /// What AWS would say, and the exit status.
-    fn refusal(&self, words: &[&str]) -> (Option<i32>, String) {
+    pub(crate) fn refusal(&self, words: &[&str]) -> (Option<i32>, String) {
         let answer = self.ask(words);
         let first = answer.stderr.lines().next().unwrap_or("").to_owned();
         (answer.code, first.trim_start_matches("optfs: ").to_owned())
     }
 
-    fn versions(&self, layer: &str) -> Vec<u64> {
+    pub(crate) fn versions(&self, layer: &str) -> Vec<u64> {
         let answer = self.json(&["layer", "versions", layer, "--json"]);
         let listed = answer["LayerVersions"].as_array().unwrap();
         listed
@@ -83,11 +83,11 @@ impl Shop {
             .collect()
     }
 
-    fn contents(&self) -> usize {
+    pub(crate) fn contents(&self) -> usize {
         fs::read_dir(self.path("store/content")).unwrap().count()
     }
 
-    fn unfinished(&self) -> usize {
+    pub(crate) fn unfinished(&self) -> usize {
         fs::read_dir(self.path("store/incoming")).unwrap().count()
     }
 }

@@ -1,23 +1,35 @@
-//! `optfs layer`: layers of the store published, listed, shown, copied out, deleted, and what is unused freed. The same that
-//! AWS's API does with layers, without a server.
+//! `optfs layer`: layers of the store published, listed, shown, copied out, deleted, granted, brought in from elsewhere, and what is
+//! unused freed. The same that AWS's API does with layers, without a server.
 
-mod json;
+mod about;
+mod build;
+mod import;
+mod policy;
 mod show;
 
 use std::fs;
 use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use serde_json::json;
 
+use about::AboutArgs;
+use build::BuildArgs;
+use import::ImportArgs;
+use policy::{PermitArgs, PolicyArgs, RevokeArgs};
+
+pub(super) use build::{KeeperArgs, run_keeper};
+
+use super::Verbosity;
 use super::failure::{Class, Failure};
 use super::json::document;
-use super::published::{StoreArgs, unknown};
+use super::location::location;
+use super::published::{self, AnswerArgs, StoreArgs, unknown};
 use super::size::{counted, human};
 use super::terminal::print;
-use crate::store::{Filter, LayerVersion, Place, Publication, Reference, Store, StoreError};
+use crate::store::{Filter, LayerVersion, Place, Reference, Store, StoreError, shape};
 
 /// Publish layers on this machine as AWS does; mount them by name
 ///
@@ -37,46 +49,36 @@ enum LayerVerb {
     Get(GetArgs),
     Export(ExportArgs),
     Delete(DeleteArgs),
+    Permit(PermitArgs),
+    Revoke(RevokeArgs),
+    Policy(PolicyArgs),
+    Import(ImportArgs),
     Gc(GcArgs),
 }
 
-/// Publish a zip or a directory as the next version of a layer
+/// Publish a zip, a directory, or packages of pip or npm as the next version of a layer
 ///
 /// What AWS would refuse is refused, with AWS's message. A directory is zipped with one time for all files and names in
-/// order: the same tree gives the same zip.
+/// order: the same tree gives the same zip. Packages are built for the runtime and the processor that are named, whatever
+/// this machine is.
 #[derive(Args)]
+#[command(group = ArgGroup::new("content").required(true))]
 struct PublishArgs {
     /// The layer; its first version makes it
     #[arg(value_name = "NAME")]
     name: String,
     /// The zip
-    #[arg(
-        long,
-        value_name = "FILE",
-        required_unless_present = "dir",
-        conflicts_with = "dir"
-    )]
+    #[arg(long, value_name = "FILE", group = "content")]
     zip: Option<PathBuf>,
     /// The directory of what will be in /opt: python, nodejs, bin, lib and so on
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", group = "content")]
     dir: Option<PathBuf>,
-    /// What it is, at most 256 characters
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
-    description: String,
-    /// Its licence: an identifier, a URL or the text, at most 512 characters
-    #[arg(long, value_name = "TEXT", visible_alias = "license-info")]
-    license: Option<String>,
-    /// Runtimes that it is for, at most 15
-    #[arg(long, value_name = "RUNTIME", num_args = 0..)]
-    compatible_runtimes: Option<Vec<String>>,
-    /// Architectures that it is for: x86_64, arm64
-    #[arg(long, value_name = "ARCH", num_args = 0..)]
-    compatible_architectures: Option<Vec<String>>,
     #[command(flatten)]
-    store: StoreArgs,
-    /// One JSON object, with AWS's names
-    #[arg(long)]
-    json: bool,
+    build: BuildArgs,
+    #[command(flatten)]
+    about: AboutArgs,
+    #[command(flatten)]
+    answer: AnswerArgs,
 }
 
 #[derive(Args)]
@@ -95,10 +97,7 @@ struct ListArgs {
     #[command(flatten)]
     filter: FilterArgs,
     #[command(flatten)]
-    store: StoreArgs,
-    /// One JSON object, with AWS's names
-    #[arg(long)]
-    json: bool,
+    answer: AnswerArgs,
 }
 
 /// List the versions of a layer, the latest first
@@ -110,10 +109,7 @@ struct VersionsArgs {
     #[command(flatten)]
     filter: FilterArgs,
     #[command(flatten)]
-    store: StoreArgs,
-    /// One JSON object, with AWS's names
-    #[arg(long)]
-    json: bool,
+    answer: AnswerArgs,
 }
 
 /// Show all about a version of a layer
@@ -123,10 +119,7 @@ struct GetArgs {
     #[arg(value_name = "NAME:VERSION")]
     name: String,
     #[command(flatten)]
-    store: StoreArgs,
-    /// One JSON object, with AWS's names
-    #[arg(long)]
-    json: bool,
+    answer: AnswerArgs,
 }
 
 /// Write the zip of a version, byte for byte as it was published
@@ -152,22 +145,16 @@ struct DeleteArgs {
     #[arg(value_name = "NAME:VERSION")]
     name: String,
     #[command(flatten)]
-    store: StoreArgs,
-    /// One JSON object
-    #[arg(long)]
-    json: bool,
+    answer: AnswerArgs,
 }
 
-/// Free the zips that no version has any more
+/// Free the zips that no version of a layer or function has any more
 ///
 /// Waits until nobody publishes. Takes what killed publishers have left, too. Mounts that are under way keep their bytes.
 #[derive(Args)]
 struct GcArgs {
     #[command(flatten)]
-    store: StoreArgs,
-    /// One JSON object
-    #[arg(long)]
-    json: bool,
+    answer: AnswerArgs,
 }
 
 impl FilterArgs {
@@ -179,45 +166,57 @@ impl FilterArgs {
     }
 }
 
-pub(super) fn run(args: &LayerArgs) -> Result<ExitCode, Failure> {
+pub(super) fn run(args: &LayerArgs, verbosity: Verbosity) -> Result<ExitCode, Failure> {
     match &args.verb {
-        LayerVerb::Publish(args) => publish(args),
+        LayerVerb::Publish(args) => publish(args, verbosity),
         LayerVerb::List(args) => list(args),
         LayerVerb::Versions(args) => versions(args),
         LayerVerb::Get(args) => get(args),
         LayerVerb::Export(args) => export(args),
         LayerVerb::Delete(args) => delete(args),
+        LayerVerb::Permit(args) => policy::permit(args),
+        LayerVerb::Revoke(args) => policy::revoke(args),
+        LayerVerb::Policy(args) => policy::policy(args),
+        LayerVerb::Import(args) => import::import(args),
         LayerVerb::Gc(args) => gc(args),
     }
 }
 
-fn publish(args: &PublishArgs) -> Result<ExitCode, Failure> {
-    let about = Publication {
-        description: args.description.clone(),
-        license_info: args.license.clone(),
-        compatible_runtimes: args.compatible_runtimes.clone(),
-        compatible_architectures: args.compatible_architectures.clone(),
-    };
+fn publish(args: &PublishArgs, verbosity: Verbosity) -> Result<ExitCode, Failure> {
+    let order = args.build.order()?;
+    let mut about = args.about.publication();
+    // What it is built for is what it is for, unless somebody says otherwise.
+    if let Some(order) = &order {
+        let (runtime, architecture) = (order.runtime.to_string(), order.architecture.word().to_owned());
+        about.compatible_runtimes.get_or_insert_with(|| vec![runtime]);
+        about
+            .compatible_architectures
+            .get_or_insert_with(|| vec![architecture]);
+    }
     // All that can be said without the zip is said before it is read.
     about.check()?;
-    let (store, here) = (args.store.open()?, args.store.place()?);
+    let (store, here) = (args.answer.store.open()?, args.answer.store.place()?);
     let layer = layer_named(&args.name, &here)?;
-    let intake = match (&args.zip, &args.dir) {
-        (Some(zip), _) => store.take_zip(zip),
-        (None, Some(directory)) => store.take_directory(directory),
-        (None, None) => return Err(Failure::new(Class::Usage, "neither --zip nor --dir is given")),
+    let intake = match (&args.zip, &args.dir, &order) {
+        (Some(zip), ..) => store.take_zip(zip),
+        (None, Some(directory), _) => store.take_directory(directory),
+        (None, None, Some(order)) => {
+            let built = order.build(verbosity.quiet)?;
+            store.take_directory_as(built.top(), order.file())
+        }
+        (None, None, None) => return Err(Failure::new(Class::Usage, "nothing to publish is named")),
     };
     let place = layer.place.as_ref().unwrap_or(&here);
     let version = store.publish(place, &layer.name, about, intake.map_err(not_readable)?)?;
-    answer("layer publish", &store, &version, args.json)
+    answer("layer publish", &store, &version, args.answer.json)
 }
 
 fn list(args: &ListArgs) -> Result<ExitCode, Failure> {
-    let (store, here) = (args.store.open()?, args.store.place()?);
+    let (store, here) = (args.answer.store.open()?, args.answer.store.place()?);
     let layers = store.layers(&here, &args.filter.filter())?;
     print(|out| {
-        if args.json {
-            let layers: Vec<_> = layers.iter().map(json::layer).collect();
+        if args.answer.json {
+            let layers: Vec<_> = layers.iter().map(shape::layer).collect();
             writeln!(out, "{}", document("layer list", json!({ "Layers": layers })))?;
         } else {
             show::table(out, layers.iter().map(|layer| &layer.latest))?;
@@ -227,13 +226,13 @@ fn list(args: &ListArgs) -> Result<ExitCode, Failure> {
 }
 
 fn versions(args: &VersionsArgs) -> Result<ExitCode, Failure> {
-    let (store, here) = (args.store.open()?, args.store.place()?);
+    let (store, here) = (args.answer.store.open()?, args.answer.store.place()?);
     let layer = layer_named(&args.name, &here)?;
     let place = layer.place.as_ref().unwrap_or(&here);
     let versions = store.versions(place, &layer.name, &args.filter.filter())?;
     print(|out| {
-        if args.json {
-            let versions: Vec<_> = versions.iter().map(json::item).collect();
+        if args.answer.json {
+            let versions: Vec<_> = versions.iter().map(shape::layer_version_item).collect();
             let body = json!({ "LayerVersions": versions });
             writeln!(out, "{}", document("layer versions", body))?;
         } else {
@@ -244,8 +243,8 @@ fn versions(args: &VersionsArgs) -> Result<ExitCode, Failure> {
 }
 
 fn get(args: &GetArgs) -> Result<ExitCode, Failure> {
-    let (store, version) = version_named(&args.store, &args.name)?;
-    answer("layer get", &store, &version, args.json)
+    let (store, version) = version_named(&args.answer.store, &args.name)?;
+    answer("layer get", &store, &version, args.answer.json)
 }
 
 fn export(args: &ExportArgs) -> Result<ExitCode, Failure> {
@@ -271,16 +270,12 @@ fn export(args: &ExportArgs) -> Result<ExitCode, Failure> {
 }
 
 fn delete(args: &DeleteArgs) -> Result<ExitCode, Failure> {
-    let (store, here) = (args.store.open()?, args.store.place()?);
-    let reference = Reference::check(&args.name)?;
-    let Some(number) = reference.version else {
-        let message = format!("{}: no version is named", args.name);
-        return Err(Failure::new(Class::Usage, message).hint(format_args!("such as {}:1", args.name)));
-    };
+    let (store, here) = (args.answer.store.open()?, args.answer.store.place()?);
+    let (reference, number) = numbered(&args.name)?;
     let place = reference.place.as_ref().unwrap_or(&here);
     let was_there = store.delete(place, &reference.name, number)?;
     print(|out| {
-        match (args.json, was_there) {
+        match (args.answer.json, was_there) {
             (true, _) => {
                 let body = json!({ "Version": number, "deleted": was_there });
                 writeln!(out, "{}", document("layer delete", body))?;
@@ -293,9 +288,9 @@ fn delete(args: &DeleteArgs) -> Result<ExitCode, Failure> {
 }
 
 fn gc(args: &GcArgs) -> Result<ExitCode, Failure> {
-    let freed = args.store.open()?.collect()?;
+    let freed = args.answer.store.open()?.collect()?;
     print(|out| {
-        if args.json {
+        if args.answer.json {
             let body = json!({ "zips": freed.zips, "size": freed.bytes, "unfinished": freed.unfinished });
             writeln!(out, "{}", document("layer gc", body))?;
         } else {
@@ -319,7 +314,11 @@ fn answer(question: &str, store: &Store, version: &LayerVersion, as_json: bool) 
     let zip = store.zip_by_digest(version);
     print(|out| {
         match as_json {
-            true => writeln!(out, "{}", document(question, json::whole(version, &zip)))?,
+            true => writeln!(
+                out,
+                "{}",
+                document(question, shape::layer_version(version, &location(&zip)))
+            )?,
             false => show::version(out, version, &zip)?,
         }
         Ok(ExitCode::SUCCESS)
@@ -340,28 +339,34 @@ fn layer_named(word: &str, here: &Place) -> Result<Reference, Failure> {
     }
 }
 
+/// A version that a word names, where the latest is not meant if none is.
+fn numbered(word: &str) -> Result<(Reference, u64), Failure> {
+    let reference = Reference::check(word)?;
+    match reference.version {
+        Some(number) => Ok((reference, number)),
+        None => {
+            let message = format!("{word}: no version is named");
+            Err(Failure::new(Class::Usage, message).hint(format_args!("such as {word}:1")))
+        }
+    }
+}
+
 /// A version that a word names.
 fn version_named(args: &StoreArgs, word: &str) -> Result<(Store, LayerVersion), Failure> {
     let (store, here) = (args.open()?, args.place()?);
     let reference = Reference::check(word)?;
     match store.find(&here, &reference) {
         Ok(version) => Ok((store, version)),
-        Err(StoreError::NotFound) => Err(unknown(&store, &here, &reference)?.of_class(Class::No)),
+        Err(StoreError::NotFound(_)) => Err(unknown(&store, &here, &reference)?.of_class(Class::No)),
         Err(error) => Err(error.into()),
     }
 }
 
-/// What cannot be read is the layer's trouble, where it is no file of the store.
+/// What of a layer cannot be read.
 fn not_readable(error: StoreError) -> Failure {
-    match &error {
-        StoreError::Io { path, source } if source.kind() == ErrorKind::NotFound => {
-            let message = format!("{}: no such file or directory", Path::display(path));
-            Failure::new(Class::Layer, message).hint("check the path behind --zip or --dir")
-        }
-        StoreError::Io { path, source } if source.kind() == ErrorKind::IsADirectory => {
-            let message = format!("{}: a directory, not a zip", Path::display(path));
-            Failure::new(Class::Layer, message).hint("--dir DIR publishes what is in a directory")
-        }
-        _ => error.into(),
-    }
+    let hints = [
+        "check the path behind --zip or --dir",
+        "--dir DIR publishes what is in a directory",
+    ];
+    published::not_readable(error, hints)
 }

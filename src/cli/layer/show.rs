@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use crate::cli::printable::printable;
+use crate::cli::rows::rows;
 use crate::cli::size::{human, short};
 use crate::cli::terminal::Out;
 use crate::store::LayerVersion;
@@ -19,7 +20,7 @@ pub(super) fn version(out: &mut Out, version: &LayerVersion, zip: &Path) -> io::
         human(version.code_size),
         human(version.unzipped_size)
     );
-    let rows = [
+    let facts = [
         ("arn", Some(version.arn())),
         ("description", Some(about.description.clone())),
         ("licence", about.license_info.clone()),
@@ -33,13 +34,7 @@ pub(super) fn version(out: &mut Out, version: &LayerVersion, zip: &Path) -> io::
             Some(printable(zip.as_os_str().as_encoded_bytes()).into_owned()),
         ),
     ];
-    for (name, value) in rows {
-        if let Some(value) = value.filter(|value| !value.is_empty()) {
-            out.dim(&format!("  {name:<13}  "))?;
-            writeln!(out, "{}", printable(value.as_bytes()))?;
-        }
-    }
-    Ok(())
+    rows(out, facts)
 }
 
 /// A line a version: name, when, how large, for what, and what it is.

@@ -36,8 +36,8 @@ use search_path::SearchPath;
 pub(super) struct ResolveArgs {
     #[command(flatten)]
     stack: StackArgs,
-    /// The runtime, such as python3.12 or nodejs22.x
-    #[arg(long, required_unless_present_any = ["command", "library"])]
+    /// The runtime, such as python3.12 or nodejs22.x [default: the function's]
+    #[arg(long, required_unless_present_any = ["command", "library", "template", "function"])]
     runtime: Option<Runtime>,
     /// Look for a command, in /opt/bin
     #[arg(long, conflicts_with = "library")]
@@ -75,7 +75,9 @@ impl Arch {
 
 pub(super) fn run(args: &ResolveArgs) -> Result<ExitCode, Failure> {
     let machine = args.arch.machine();
-    let search = match args.runtime {
+    let (view, function) = View::open_with_function(&args.stack)?;
+    let runtime = args.runtime.or(function.and_then(|function| function.runtime));
+    let search = match runtime {
         _ if args.command => search_path::of_commands(),
         _ if args.library => search_path::of_libraries(machine),
         Some(runtime) => search_path::of_runtime(runtime, machine)?,
@@ -85,7 +87,6 @@ pub(super) fn run(args: &ResolveArgs) -> Result<ExitCode, Failure> {
             );
         }
     };
-    let view = View::open(&args.stack)?;
     let tree = Opt::new(view.stack(), view.fs.content());
     print(|out| {
         each(out, args.names.iter().enumerate(), |out, (number, name)| {
@@ -94,7 +95,7 @@ pub(super) fn run(args: &ResolveArgs) -> Result<ExitCode, Failure> {
             let resolution = resolve(&tree, search.wanted, &search.places, name);
             let answer = Answer {
                 view: &view,
-                runtime: args.runtime,
+                runtime,
                 name,
                 resolution: &resolution,
             };

@@ -3,6 +3,10 @@
 //! RECORD is CSV: path, `sha256=` and the digest in URL-safe base64 without padding, size
 //! (packaging.python.org, "Recording installed projects").
 
+use base64::Engine as _;
+use base64::alphabet::URL_SAFE;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
 /// A row of RECORD.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Row {
@@ -68,31 +72,11 @@ fn push(fields: &mut [Vec<u8>], byte: u8) {
 
 /// 32 bytes of URL-safe base64, with or without padding.
 fn base64_url(text: &[u8]) -> Option<[u8; 32]> {
-    let text = text.strip_suffix(b"=").unwrap_or(text);
-    if text.len() != 43 {
-        return None;
-    }
-    let (mut bytes, mut bits, mut held) = ([0; 32], 0u32, 0);
-    let mut out = bytes.iter_mut();
-    for &byte in text {
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'-' => 62,
-            b'_' => 63,
-            _ => return None,
-        };
-        bits = (bits << 6 | u32::from(value)) & 0x3fff;
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            if let Some(next) = out.next() {
-                *next = (bits >> held) as u8;
-            }
-        }
-    }
-    Some(bytes)
+    const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    const URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, LENIENT);
+    URL.decode(text).ok()?.try_into().ok()
 }
 
 /// Name and version from the headers of METADATA, which end at an empty line.

@@ -3,6 +3,7 @@
 
 pub(crate) mod allocations;
 pub(crate) mod browser;
+pub(crate) mod cgroup;
 pub(crate) mod command;
 pub(crate) mod device;
 pub(crate) mod elf;
@@ -13,6 +14,7 @@ pub(crate) mod place;
 pub(crate) mod program;
 pub(crate) mod raw_zip;
 pub(crate) mod seen;
+pub(crate) mod server;
 pub(crate) mod stack;
 pub(crate) mod stage;
 pub(crate) mod switch;

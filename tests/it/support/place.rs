@@ -145,19 +145,40 @@ impl Place {
         self.process("guard")
     }
 
+    /// With `--supervise`, the process that serves; none while the next one is about to be started.
+    pub(crate) fn worker(&self) -> Option<Daemon> {
+        let found = self.processes(|words| words.contains(&OsStr::new("--supervised")));
+        found.into_iter().next().map(Daemon)
+    }
+
+    /// With `--supervise`, the process that keeps the mount.
+    pub(crate) fn keeper(&self) -> Daemon {
+        let is_keeper = |words: &[&OsStr]| {
+            words.contains(&OsStr::new("--supervise")) && !words.contains(&OsStr::new("--supervised"))
+        };
+        let found = self.processes(is_keeper);
+        assert_eq!(found.len(), 1, "keepers of {:?}: {found:?}", self.opt);
+        Daemon(found[0])
+    }
+
     /// The one process with this verb and this mount point in its command line.
     fn process(&self, verb: &str) -> Daemon {
+        let ours = self.processes(|words| words.contains(&OsStr::new(verb)));
+        assert_eq!(ours.len(), 1, "processes that {verb} {:?}: {ours:?}", self.opt);
+        Daemon(ours[0])
+    }
+
+    /// The processes that have this mount point among their words.
+    fn processes(&self, is_meant: impl Fn(&[&OsStr]) -> bool) -> Vec<i32> {
         let all = fs::read_dir("/proc").expect("/proc is mounted");
         let ids = all.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
         let ours = ids.filter(|id: &i32| {
             // Whoever ended meanwhile has no command line.
             let line = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
-            let mut words = line.split(|&byte| byte == 0).map(OsStr::from_bytes);
-            words.clone().any(|word| word == self.opt) && words.any(|word| word == verb)
+            let words: Vec<_> = line.split(|&byte| byte == 0).map(OsStr::from_bytes).collect();
+            words.contains(&self.opt.as_os_str()) && is_meant(&words)
         });
-        let ours: Vec<_> = ours.collect();
-        assert_eq!(ours.len(), 1, "processes that {verb} {:?}: {ours:?}", self.opt);
-        Daemon(ours[0])
+        ours.collect()
     }
 }
 

@@ -1,23 +1,23 @@
-//! The directory that everything on disk lies in while a bench runs, gone with it; and the caches of the
-//! kernel, dropped where that is allowed.
+//! A directory for what a process of ours needs on disk while it runs, gone with the value.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-const DROP_CACHES: &str = "/proc/sys/vm/drop_caches";
-
 /// A directory of our own, removed when the value is dropped.
 #[derive(Debug)]
-pub(super) struct Scratch(PathBuf);
+pub struct Scratch(PathBuf);
 
 impl Scratch {
-    /// Makes one in `parent`, which is made too when it is missing.
-    pub(super) fn new(parent: &Path) -> io::Result<Scratch> {
+    /// Makes one in `parent`, which is made too when it is missing; `purpose` is part of its name.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn new(parent: &Path, purpose: &str) -> io::Result<Scratch> {
         fs::create_dir_all(parent)?;
         for attempt in 0..1000 {
-            let path = parent.join(format!("optfs-bench-{}-{attempt}", std::process::id()));
+            let path = parent.join(format!("optfs-{purpose}-{}-{attempt}", std::process::id()));
             match DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => return Ok(Scratch(path)),
                 // A process that was killed had our number.
@@ -28,8 +28,13 @@ impl Scratch {
         Err(io::ErrorKind::AlreadyExists.into())
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// A name in it.
-    pub(super) fn join(&self, name: &str) -> PathBuf {
+    pub fn join(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 }
@@ -41,7 +46,10 @@ impl Drop for Scratch {
 }
 
 /// Removes a tree, also one whose directories may not be written to, as layers have them.
-pub(super) fn remove(tree: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// What the system says; some of it may be gone then.
+pub fn remove(tree: &Path) -> io::Result<()> {
     let mut waiting = vec![tree.to_owned()];
     while let Some(directory) = waiting.pop() {
         fs::set_permissions(&directory, Permissions::from_mode(0o700))?;
@@ -53,16 +61,4 @@ pub(super) fn remove(tree: &Path) -> io::Result<()> {
         }
     }
     fs::remove_dir_all(tree)
-}
-
-/// Whether [`drop_caches`] is allowed.
-pub(super) fn may_drop_caches() -> bool {
-    // Opened and not written: nothing is dropped yet.
-    fs::OpenOptions::new().write(true).open(DROP_CACHES).is_ok()
-}
-
-/// Writes out what is dirty, then drops pages, names and inodes of the whole machine.
-pub(super) fn drop_caches() -> io::Result<()> {
-    nix::unistd::sync();
-    fs::write(DROP_CACHES, "3")
 }
