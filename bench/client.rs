@@ -21,7 +21,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Instant;
 
 use libdeflater::Decompressor;
@@ -122,11 +122,15 @@ fn read_all(names: &[PathBuf], readers: usize) -> io::Result<usize> {
             .chunks(part)
             .map(|names| scope.spawn(|| read_each(names)))
             .collect();
-        let counts = readers
-            .into_iter()
-            .map(|reader| reader.join().expect("a reader does not panic"));
-        counts.sum()
+        sum_of(readers)
     })
+}
+
+fn sum_of(threads: Vec<ScopedJoinHandle<'_, io::Result<usize>>>) -> io::Result<usize> {
+    let counts = threads
+        .into_iter()
+        .map(|thread| thread.join().expect("a thread does not panic"));
+    counts.sum()
 }
 
 fn read_each(names: &[PathBuf]) -> io::Result<usize> {
@@ -243,9 +247,6 @@ fn inflate_all(members: &[Packed], rooms: &mut [Vec<u8>]) -> io::Result<usize> {
             .iter_mut()
             .map(|room| scope.spawn(|| inflate(room)))
             .collect();
-        let done = threads
-            .into_iter()
-            .map(|thread| thread.join().expect("a thread does not panic"));
-        done.sum()
+        sum_of(threads)
     })
 }
