@@ -317,21 +317,30 @@ impl Store {
     /// The digests that any version of a layer or function of any place has.
     fn used(&self) -> Result<HashSet<Digest>, StoreError> {
         let mut used: HashSet<_> = self.used_by_objects()?.into_iter().collect();
+        for place in self.places()? {
+            for layer in self.layers_named(&place)? {
+                let versions = self.versions(&place, &layer, &Filter::default())?;
+                used.extend(versions.iter().map(|version| version.digest));
+            }
+            self.used_by_functions(&place, &mut used)?;
+        }
+        Ok(used)
+    }
+
+    /// The accounts and regions that have anything.
+    fn places(&self) -> Result<Vec<Place>, StoreError> {
         let accounts = self.root.join("accounts");
+        let mut places = Vec::new();
         for account in names(&accounts)? {
             for region in names(&accounts.join(&account))? {
                 let place = Place::new(&account, &region).map_err(|error| StoreError::Damaged {
                     path: accounts.join(&account).join(&region),
                     why: error.to_string(),
                 })?;
-                for layer in self.layers_named(&place)? {
-                    let versions = self.versions(&place, &layer, &Filter::default())?;
-                    used.extend(versions.iter().map(|version| version.digest));
-                }
-                self.used_by_functions(&place, &mut used)?;
+                places.push(place);
             }
         }
-        Ok(used)
+        Ok(places)
     }
 
     fn layers_named(&self, place: &Place) -> Result<Vec<LayerName>, StoreError> {

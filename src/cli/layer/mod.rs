@@ -274,14 +274,20 @@ fn delete(args: &DeleteArgs) -> Result<ExitCode, Failure> {
     let (reference, number) = numbered(&args.name)?;
     let place = reference.place.as_ref().unwrap_or(&here);
     let was_there = store.delete(place, &reference.name, number)?;
+    let keepers = store.functions_with(&format!("{}:{number}", place.layer_arn(&reference.name)))?;
     print(|out| {
         match (args.answer.json, was_there) {
             (true, _) => {
-                let body = json!({ "Version": number, "deleted": was_there });
+                let body = json!({ "Version": number, "deleted": was_there, "kept_by": keepers });
                 writeln!(out, "{}", document("layer delete", body))?;
             }
             (false, true) => writeln!(out, "{}:{number} is deleted", reference.name)?,
             (false, false) => writeln!(out, "{}:{number} was not there", reference.name)?,
+        }
+        if !args.answer.json {
+            for keeper in &keepers {
+                writeln!(out, "  {keeper} keeps it")?;
+            }
         }
         Ok(ExitCode::SUCCESS)
     })
