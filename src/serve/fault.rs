@@ -13,7 +13,6 @@ const ERROR_TYPE: &str = "x-amzn-errortype";
 
 /// AWS's codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::enum_variant_names, reason = "the names are AWS's")]
 pub(super) enum Code {
     AccessDenied,
     StorageExceeded,
