@@ -57,6 +57,7 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("fuser", &["fuse"]),
     ("io_uring", &["fuse"]),
     ("thread_priority", &["fuse"]),
+    ("rustix", &["descriptors"]),
     ("lru", &["cache"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
