@@ -202,7 +202,10 @@ fn publish(args: &PublishArgs, verbosity: Verbosity) -> Result<ExitCode, Failure
         (None, Some(directory), _) => store.take_directory(directory),
         (None, None, Some(order)) => {
             let built = order.build(verbosity.quiet)?;
-            store.take_directory_as(built.top(), order.file())
+            let spinner = order.spinner(verbosity.quiet, "packing");
+            let intake = store.take_directory_as(built.top(), order.file());
+            spinner.end();
+            intake
         }
         (None, None, None) => return Err(Failure::new(Class::Usage, "nothing to publish is named")),
     };
