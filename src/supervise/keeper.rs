@@ -101,6 +101,10 @@ pub fn keep(
     restarts: Restarts,
     mut heard: impl FnMut(Heard),
 ) -> Result<Outcome, KeepError> {
+    // Before there is anything that a signal could leave behind. SIGCHLD is among them before the first look, so no end
+    // is missed.
+    let signals = [SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGUSR1];
+    let mut signals = Signals::new(signals).map_err(KeepError::Wait)?;
     let (mut worker, end) = Worker::start(command())?;
     let legacy = end
         .bequeath(None)
@@ -114,9 +118,6 @@ pub fn keep(
         });
     };
     heard(Heard::Working);
-    // SIGCHLD is among them before the first look, so no end is missed.
-    let signals = [SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGUSR1];
-    let mut signals = Signals::new(signals).map_err(KeepError::Wait)?;
     let mut deaths = VecDeque::new();
     let mut is_leaving = false;
     loop {

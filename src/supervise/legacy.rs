@@ -113,11 +113,10 @@ impl KeeperEnd {
             return Ok(None);
         };
         let mut word = [0];
-        match self.0.read(&mut word) {
-            Ok(1) if word == [WORKING] => Ok(Some(legacy)),
-            Ok(0) => Ok(None),
-            Err(e) if e.kind() == io::ErrorKind::ConnectionReset => Ok(None),
-            Ok(_) => Err(LegacyError::Nonsense),
+        match self.0.read_exact(&mut word) {
+            Ok(()) if word == [WORKING] => Ok(Some(legacy)),
+            Ok(()) => Err(LegacyError::Nonsense),
+            Err(e) if is_hang_up(&e) => Ok(None),
             Err(e) => Err(e.into()),
         }
     }
@@ -171,6 +170,13 @@ fn receive(mut socket: &UnixStream) -> Result<Option<Legacy>, LegacyError> {
         true => Ok(Some(legacy)),
         false => Ok(None),
     }
+}
+
+fn is_hang_up(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset
+    )
 }
 
 #[cfg(test)]
