@@ -160,12 +160,12 @@ impl Archive {
         self.source.file()
     }
 
-    /// Size and time of the file when it was opened.
+    /// Size and times of the file when it was opened.
     pub fn opened(&self) -> Stamp {
         self.opened
     }
 
-    /// Size and time of the file now: not those of [`Archive::opened`] once somebody has written to it.
+    /// Size and times of the file now: not those of [`Archive::opened`] once somebody has written to it.
     pub fn stamp(&self) -> io::Result<Stamp> {
         self.source.stamp()
     }

@@ -41,8 +41,18 @@ pub trait ReadAt: Send + Sync {
 pub struct Stamp {
     /// Bytes in the source.
     pub size: u64,
-    /// Nanoseconds since the epoch, as the filesystem says.
+    /// Nanoseconds since the epoch, as the filesystem says, and as whoever may write can say.
     pub modified_ns: i128,
+    /// When anything about the file was changed last, its name and its times too; nobody can put that back.
+    pub changed_ns: i128,
+}
+
+impl Stamp {
+    /// Whether nobody seems to have written between the two. A file that was renamed, or given another mode or time, may
+    /// have another stamp and the same bytes: who has time looks at them again.
+    pub fn is_same_writing(&self, other: &Stamp) -> bool {
+        (self.size, self.modified_ns) == (other.size, other.modified_ns)
+    }
 }
 
 impl ReadAt for File {
@@ -52,10 +62,11 @@ impl ReadAt for File {
 
     fn stamp(&self) -> io::Result<Stamp> {
         let meta = self.metadata()?;
-        let modified_ns = i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec());
+        let ns = |seconds, nanoseconds| i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds);
         Ok(Stamp {
             size: meta.size(),
-            modified_ns,
+            modified_ns: ns(meta.mtime(), meta.mtime_nsec()),
+            changed_ns: ns(meta.ctime(), meta.ctime_nsec()),
         })
     }
 
@@ -76,6 +87,7 @@ impl ReadAt for Vec<u8> {
         Ok(Stamp {
             size: self.len() as u64,
             modified_ns: 0,
+            changed_ns: 0,
         })
     }
 }

@@ -52,6 +52,7 @@ struct LayerNote {
     path: OsString,
     size: u64,
     modified_ns: i128,
+    changed_ns: i128,
 }
 
 /// Keeps a mount for the processes that serve it, until it is gone.
@@ -172,11 +173,12 @@ fn inherit(legacy: Legacy) -> Result<Estate, Failure> {
 
 impl LayerNote {
     fn of(archive: &Archive) -> LayerNote {
-        let Stamp { size, modified_ns } = archive.opened();
+        let opened = archive.opened();
         LayerNote {
             path: archive.path().into(),
-            size,
-            modified_ns,
+            size: opened.size,
+            modified_ns: opened.modified_ns,
+            changed_ns: opened.changed_ns,
         }
     }
 
@@ -184,6 +186,7 @@ impl LayerNote {
         Stamp {
             size: self.size,
             modified_ns: self.modified_ns,
+            changed_ns: self.changed_ns,
         }
     }
 }

@@ -197,7 +197,7 @@ impl Large {
     /// Whether what was just read is of the archive that this was made for: it may have been written to since its time
     /// was asked for.
     fn expect_unchanged(&self) -> Result<(), EntryError> {
-        match self.member.stamp()? == self.stamp {
+        match self.member.stamp()?.is_same_writing(&self.stamp) {
             true => Ok(()),
             false => Err(EntryError::Changed),
         }
@@ -233,7 +233,11 @@ impl Large {
             return;
         };
         // Of an archive that is being written to they mean nothing.
-        if self.member.stamp().ok() != Some(self.stamp) {
+        if !self
+            .member
+            .stamp()
+            .is_ok_and(|now| now.is_same_writing(&self.stamp))
+        {
             return;
         }
         while self.pack_one() {}

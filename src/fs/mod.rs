@@ -213,12 +213,15 @@ impl Fs {
 
     /// The attributes of a name in a directory.
     pub fn lookup(&self, parent: Ino, name: &[u8]) -> Result<Attr, FsError> {
+        // A file handle is found again so, also that of a file.
+        if name == b"." {
+            return self.getattr(parent);
+        }
         let directory = self.directory(parent)?;
         if name.len() > crate::path::MAX_PART_BYTES {
             return Err(FsError::NameTooLong);
         }
         let node = match name {
-            b"." => Some(directory),
             b".." => Some(self.stack.parent(directory)),
             name => self.stack.child(directory, name),
         };

@@ -105,6 +105,10 @@ impl Guide {
             return Err(FsError::NameTooLong);
         }
         let parent = parent.ok_or(FsError::NotFound)?;
+        // A file handle is found again so, also that of a file.
+        if name == b"." {
+            return self.attr_beside(Some(parent));
+        }
         let found = match (parent, name) {
             (Place::Tree(tree, ROOT), b"..") => Place::Fixed(tree.of.home()),
             (Place::Tree(tree, local), name) => {
@@ -113,7 +117,6 @@ impl Guide {
             }
             (Place::Fixed(Fixed::Top), b"..") => return self.fs.getattr(ROOT),
             (Place::Fixed(Fixed::Layers | Fixed::Shadowed), b"..") => Place::Fixed(Fixed::Top),
-            (Place::Fixed(Fixed::Top | Fixed::Layers | Fixed::Shadowed), b".") => parent,
             (Place::Fixed(Fixed::Top), name) => {
                 let found = TOP.into_iter().find(|(known, _)| *known == name);
                 Place::Fixed(found.ok_or(FsError::NotFound)?.1)

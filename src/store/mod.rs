@@ -206,8 +206,8 @@ impl Store {
         match reference.version {
             Some(number) => self.version(place, &reference.name, number),
             None => {
-                let all = self.versions(place, &reference.name, &Filter::default())?;
-                all.into_iter().next().ok_or_else(StoreError::not_found)
+                let latest = self.versions_below(place, &reference.name, &Filter::default(), None, 1)?;
+                latest.into_iter().next().ok_or_else(StoreError::not_found)
             }
         }
     }
@@ -222,10 +222,23 @@ impl Store {
         name: &LayerName,
         filter: &Filter,
     ) -> Result<Vec<LayerVersion>, StoreError> {
+        self.versions_below(place, name, filter, None, usize::MAX)
+    }
+
+    /// The same, but those below a number alone, where one is given, and so many at most: no more of the store is read.
+    ///
+    /// # Errors
+    /// When a file of the store cannot be read.
+    pub fn versions_below(
+        &self,
+        place: &Place,
+        name: &LayerName,
+        filter: &Filter,
+        below: Option<u64>,
+        most: usize,
+    ) -> Result<Vec<LayerVersion>, StoreError> {
         filter.check()?;
-        let mut all = versions::read_all(&self.layer(place, name), place, name)?;
-        all.retain(|version| filter.takes(&version.about));
-        Ok(all)
+        versions::read_some(&self.layer(place, name), place, name, filter, below, most)
     }
 
     /// The layers of a place that have a version which the filter takes, by name.
@@ -238,7 +251,8 @@ impl Store {
             let Some(name) = LayerName::check(&name) else {
                 continue;
             };
-            if let Some(latest) = self.versions(place, &name, filter)?.into_iter().next() {
+            let latest = self.versions_below(place, &name, filter, None, 1)?;
+            if let Some(latest) = latest.into_iter().next() {
                 let arn = latest.layer_arn();
                 layers.push(Layer { name, arn, latest });
             }

@@ -368,3 +368,43 @@ show('bmap', lambda: opened(DIR, os.O_RDONLY, lambda fd: c('ioctl', fd, 0x5421, 
 "#,
     );
 }
+
+/// What an NFS server counts on when it was started again: the kernel has forgotten every inode, and finds it by its number.
+#[test]
+fn file_handles_lead_back_in_the_next_mount() {
+    let place = Place::new(&layers());
+    let script = format!(
+        r#"{ASK}
+names = ['', 'd', 'd/f', 'long', 'many', 'deep/p/p/p', 'deep/' + '/'.join(['p'] * 60) + '/f']
+if sys.argv[2] == 'take':
+    for name in names:
+        room = ctypes.create_string_buffer(struct.pack('Ii', 128, 0), 136)
+        c('name_to_handle_at', AT, at(name), room, ctypes.byref(ctypes.c_int()), 0)
+        print(room.raw.hex())
+else:
+    for name, taken in zip(names, sys.argv[3:]):
+        there = os.open(top, os.O_RDONLY)
+        fd = c('open_by_handle_at', there, ctypes.create_string_buffer(bytes.fromhex(taken), 136), os.O_RDONLY)
+        found = os.fstat(fd)
+        if stat.S_ISDIR(found.st_mode): print(sorted(os.listdir(fd))[:2], os.path.relpath(os.readlink(f'/proc/self/fd/{{fd}}'), top))
+        else: print(len(os.read(fd, 1 << 20)))
+        os.close(fd); os.close(there)
+"#
+    );
+    let ask = |words: &[&str]| {
+        let mut python = Command::new("python3");
+        output(python.args(["-c", &script]).arg(place.opt()).args(words))
+    };
+    place.mount([]);
+    let handles = ask(&["take"]);
+    place.unmount();
+    place.mount([]);
+    let mut words = vec!["look"];
+    words.extend(handles.lines());
+    // The first look is at what nobody has named in this mount.
+    let found = ask(&words);
+    let found: Vec<_> = found.lines().collect();
+    assert_eq!(found[1..4], ["['empty', 'f'] d", "10", "400000"]);
+    assert_eq!(found[5..], ["['p'] deep/p/p/p", "4"]);
+    place.unmount();
+}

@@ -100,6 +100,45 @@ fn an_archive_that_comes_back_is_served_again() {
     }
 }
 
+/// Large files are verified once, and the kernel's own note of the last change tells when that is over: whoever may write
+/// can put back the other time, and used to be served whatever they had written.
+#[test]
+fn an_archive_whose_time_is_put_back_is_found_out() {
+    let content = words(7, 9_000_000);
+    for is_deflated in [false, true] {
+        let zip = RawZip::new().file("large", &content);
+        let zip = if is_deflated { zip.deflate() } else { zip };
+        let place = Place::new(&[zip]);
+        place.mount(["--cache-size", "0", "--no-index"]);
+        let read = || {
+            // What the kernel keeps it goes on giving.
+            let file = File::open(place.path("large")).unwrap();
+            nix::fcntl::posix_fadvise(&file, 0, 0, nix::fcntl::PosixFadviseAdvice::POSIX_FADV_DONTNEED)
+                .unwrap();
+            fs::read(place.path("large"))
+        };
+        assert!(read().unwrap() == content);
+        let archive = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&place.layers()[0])
+            .unwrap();
+        let (time, at) = (archive.metadata().unwrap().modified().unwrap(), 500_000);
+        let mut before = [0; 20];
+        archive.read_exact_at(&mut before, at).unwrap();
+        archive.write_all_at(&before.map(|byte| byte ^ 1), at).unwrap();
+        archive.set_modified(time).unwrap();
+        assert_eq!(errno(&read().unwrap_err()), Errno::EIO, "deflated: {is_deflated}");
+        archive.write_all_at(&before, at).unwrap();
+        archive.set_modified(time).unwrap();
+        assert!(read().unwrap() == content, "it came back");
+        // Another name, another mode: nothing to complain about.
+        fs::rename(&place.layers()[0], place.scratch().join("elsewhere")).unwrap();
+        assert!(read().unwrap() == content);
+        place.unmount();
+    }
+}
+
 /// A block device that fails: the file behind a loop device is cut off under a mounted ext4.
 #[test]
 fn a_device_that_fails_costs_what_lies_on_it() {

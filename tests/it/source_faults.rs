@@ -71,6 +71,7 @@ impl ReadAt for Failing {
             Ok(Stamp {
                 size: size as u64,
                 modified_ns,
+                changed_ns: modified_ns,
             })
         };
         match self.fault {

@@ -12,8 +12,10 @@ use std::path::{Path, PathBuf};
 const ARROWS: &[(&str, &[&str])] = &[
     ("path", &[]),
     ("cache", &[]),
-    ("launch", &[]),
     ("template", &[]),
+    ("descriptors", &[]),
+    ("launch", &["descriptors"]),
+    ("supervise", &["descriptors"]),
     ("archive", &["path"]),
     ("stack", &["archive", "path"]),
     ("store", &["archive"]),
@@ -21,7 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("fs", &["content", "stack", "path"]),
     ("explain", &["content", "stack", "archive", "path"]),
     ("guide", &["fs", "explain", "stack", "path"]),
-    ("fuse", &["fs", "guide"]),
+    ("fuse", &["fs", "guide", "descriptors"]),
     ("extract", &["fs", "stack"]),
     ("bench", &["launch"]),
     ("serve", &["store"]),
@@ -30,7 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "path", "cache", "launch", "archive", "stack", "content", "fs", "explain", "guide", "fuse",
-            "extract", "bench", "build", "store", "serve", "template",
+            "extract", "bench", "build", "store", "serve", "template", "supervise",
         ],
     ),
 ];
@@ -40,6 +42,7 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("fuser", &["fuse"]),
     ("io_uring", &["fuse"]),
     ("thread_priority", &["fuse"]),
+    ("rustix", &["descriptors"]),
     ("lru", &["cache"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
