@@ -12,9 +12,7 @@ use crate::store::StoreError;
 const ERROR_TYPE: &str = "x-amzn-errortype";
 
 /// AWS's codes.
-#[expect(clippy::enum_variant_names, reason = "CodeStorageExceeded is AWS's own name")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::enum_variant_names, reason = "the names are AWS's")]
 pub(super) enum Code {
     AccessDenied,
     StorageExceeded,
