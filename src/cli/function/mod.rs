@@ -20,7 +20,7 @@ use crate::store::function::{Function, FunctionReference, Purpose, VersionOfFunc
 use crate::store::{Place, Store, StoreError, shape};
 use change::{CreateArgs, UpdateArgs};
 
-/// Keep functions on this machine as AWS does, with the layers they have
+/// Keep functions on this machine as AWS does, with their layers
 ///
 /// What AWS would refuse is refused, with AWS's message. Nothing is run here; a function keeps the layers that it has, also
 /// when their versions are deleted.
