@@ -7,21 +7,27 @@
 //! client stat DIR SUFFIX TIMES < names      every name, SUFFIX behind it, asked for its attributes
 //! client sequence FILE TIMES                a file read from its start to its end
 //! client random FILE READS                  the first byte; 4 KiB at so many places
-//! client inflate ZIP                        its first member inflated by libdeflate alone, from memory to memory
+//! client inflate THREADS TIMES ZIP…         the members that the merged tree shows, inflated by libdeflate alone, from memory
+//!                                           to memory
 //! ```
 //!
 //! Names are paths below DIR, a NUL behind each.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::thread;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Instant;
 
+use libdeflater::Decompressor;
+
 use serde_json::{Value, json};
+use zip::CompressionMethod;
 
 const READ_BYTES: usize = 128 << 10;
 const PAGE_BYTES: usize = 4 << 10;
@@ -53,7 +59,13 @@ fn main() -> io::Result<()> {
             read(Path::new(file), &mut vec![0; READ_BYTES]).map(|bytes| bytes as usize)
         })?,
         ["random", file, reads] => random(Path::new(file), number(reads)?)?,
-        ["inflate", zip] => inflate(Path::new(zip))?,
+        ["inflate", threads, times, ref zips @ ..] => {
+            let members = members(zips)?;
+            let most = members.iter().map(|member| member.size).max().unwrap_or(0);
+            // Written to once, so that the pages are there.
+            let mut rooms = vec![vec![1; most]; number(threads)?];
+            times_of(number(times)?, || inflate_all(&members, &mut rooms))?
+        }
         _ => return Err(io::Error::other("wrong usage: see the head of bench/client.rs")),
     };
     println!("{answer}");
@@ -110,11 +122,15 @@ fn read_all(names: &[PathBuf], readers: usize) -> io::Result<usize> {
             .chunks(part)
             .map(|names| scope.spawn(|| read_each(names)))
             .collect();
-        let counts = readers
-            .into_iter()
-            .map(|reader| reader.join().expect("a reader does not panic"));
-        counts.sum()
+        sum_of(readers)
     })
+}
+
+fn sum_of(threads: Vec<ScopedJoinHandle<'_, io::Result<usize>>>) -> io::Result<usize> {
+    let counts = threads
+        .into_iter()
+        .map(|thread| thread.join().expect("a thread does not panic"));
+    counts.sum()
 }
 
 fn read_each(names: &[PathBuf]) -> io::Result<usize> {
@@ -148,28 +164,89 @@ fn random(path: &Path, reads: usize) -> io::Result<Value> {
     let mut seed = 1u64;
     let mut page = vec![0; PAGE_BYTES];
     let mut seconds = Vec::new();
+    let mut first_offset = None;
     for _ in 0..reads {
         seed = seed
             .wrapping_mul(6364136223846793005)
             .wrapping_add(1442695040888963407);
-        seconds.push(timed(&mut page, (seed >> 20) % pages.max(1) * PAGE_BYTES as u64)?);
+        let offset = (seed >> 20) % pages.max(1) * PAGE_BYTES as u64;
+        first_offset.get_or_insert(offset);
+        seconds.push(timed(&mut page, offset)?);
     }
-    let first_page = seconds.first().copied();
+    let (first_page, first_offset) = (seconds.first().copied(), first_offset.unwrap_or_default());
     seconds.sort_by(f64::total_cmp);
     let at = |part: usize| seconds.get(seconds.len() * part / 100).copied();
-    Ok(json!({ "first_byte": first_byte, "first_page": first_page, "p50": at(50), "p99": at(99) }))
+    Ok(
+        json!({ "first_byte": first_byte, "first_page": first_page, "first_offset": first_offset, "p50": at(50), "p99": at(99) }),
+    )
 }
 
-fn inflate(zip: &Path) -> io::Result<Value> {
-    let mut zip = zip::ZipArchive::new(File::open(zip)?)?;
-    let mut member = zip.by_index_raw(0)?;
-    let mut deflated = Vec::new();
-    member.read_to_end(&mut deflated)?;
-    // Written to once, so that the pages are there.
-    let mut out = vec![1; member.size() as usize];
-    let begin = Instant::now();
-    let inflated = libdeflater::Decompressor::new().deflate_decompress(&deflated, &mut out);
-    let seconds = begin.elapsed().as_secs_f64();
-    let count = inflated.map_err(io::Error::other)?;
-    Ok(json!({ "s": seconds, "count": count }))
+/// A member in memory, as it lies in its archive.
+struct Packed {
+    bytes: Vec<u8>,
+    is_deflated: bool,
+    size: usize,
+}
+
+/// What is to be seen of some archives: of each name the last member.
+fn members(zips: &[&str]) -> io::Result<Vec<Packed>> {
+    let mut last = HashMap::new();
+    for zip_name in zips {
+        let mut zip = zip::ZipArchive::new(File::open(zip_name)?)?;
+        for index in 0..zip.len() {
+            let mut member = zip.by_index_raw(index)?;
+            let is_deflated = match member.compression() {
+                CompressionMethod::Deflated => true,
+                CompressionMethod::Stored => false,
+                other => {
+                    return Err(io::Error::other(format!(
+                        "{zip_name}: a member of method {other}"
+                    )));
+                }
+            };
+            let mut bytes = Vec::new();
+            member.read_to_end(&mut bytes)?;
+            let size = member.size() as usize;
+            last.insert(
+                member.name_raw().to_vec(),
+                Packed {
+                    bytes,
+                    is_deflated,
+                    size,
+                },
+            );
+        }
+    }
+    // The longest first: so no thread is left alone with one of them in the end.
+    let mut members: Vec<_> = last.into_values().collect();
+    members.sort_by_key(|member| std::cmp::Reverse(member.size));
+    Ok(members)
+}
+
+/// A thread for each room takes the next member and inflates it to where it inflated the last; returns their bytes.
+fn inflate_all(members: &[Packed], rooms: &mut [Vec<u8>]) -> io::Result<usize> {
+    let next = AtomicUsize::new(0);
+    let inflate = |room: &mut [u8]| -> io::Result<usize> {
+        let (mut decompressor, mut done) = (Decompressor::new(), 0);
+        while let Some(member) = members.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let out = &mut room[..member.size];
+            done += match member.is_deflated {
+                true => decompressor
+                    .deflate_decompress(&member.bytes, out)
+                    .map_err(io::Error::other)?,
+                false => {
+                    out.copy_from_slice(&member.bytes);
+                    member.size
+                }
+            };
+        }
+        Ok(done)
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = rooms
+            .iter_mut()
+            .map(|room| scope.spawn(|| inflate(room)))
+            .collect();
+        sum_of(threads)
+    })
 }

@@ -10,8 +10,7 @@
 //! 4½    |   bench    build       extract-and-run against mount-and-run, measured · pip and npm, and what they leave
 //!       |     |  _____/
 //! 4     |   launch extract fuse  a child in its own /opt · a directory on disk · the kernel
-//!       |   supervise  |    |    what outlives the process that serves
-//!       |   serve      |    |    and HTTP: AWS's API on the store
+//!       |   serve supervise |    AWS's API over HTTP, on the store · a process that starts another in place of a dead one
 //!       |              |    |
 //! 3½    |              |  guide  what a mount tells of itself: attributes, .optfs, statistics
 //!       |              | /  |
@@ -21,10 +20,9 @@
 //!       |          /   |
 //! 1½  stack ------'    |         the one merge, made once and never changed
 //!       |              |
-//! 1   archive <- store cache       one zip, read by position · published layers, on disk · a weighed LRU
+//! 1   archive <- store cache     one zip, read by position · published layers and functions, on disk · a weighed LRU
 //!       |
-//! 0   path  descriptors  template   names that passed the door · open files over a socket · functions and layers of SAM
-//!                                and CloudFormation, as values
+//! 0   path  template descriptors names that passed the door · SAM and CloudFormation, as values · open files, sent
 //! ```
 
 pub mod archive;

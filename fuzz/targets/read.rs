@@ -74,6 +74,10 @@ fn read(stack: &Stack, content: &Content, entry: EntryRef, sum: u32) {
             assert_eq!(bytes, whole[start..(start + len).min(whole.len())]);
         }
     }
+    // For nothing, nothing is read, whatever lies there.
+    if size == 0 {
+        return;
+    }
     let again = stack.layer(entry.layer).read_whole(entry.entry);
     assert_eq!(again.expect("what was read by pieces is read whole"), whole);
 }

@@ -1,4 +1,4 @@
-//! The texts that the command line reads: lock files, thresholds, lists of layers.
+//! The texts that the command line reads: lock files, thresholds, lists of layers, templates.
 
 #![no_main]
 
@@ -7,7 +7,7 @@ use optfs::cli::fuzzing;
 
 fuzz_target!(|input: &[u8]| {
     let (&kind, text) = input.split_first().unwrap_or((&0, &[]));
-    match kind % 3 {
+    match kind % 4 {
         0 => {
             if let Some(written) = fuzzing::lock_file(text) {
                 let again = fuzzing::lock_file(written.as_bytes());
@@ -15,6 +15,7 @@ fuzz_target!(|input: &[u8]| {
             }
         }
         1 => fuzzing::thresholds(text),
-        _ => fuzzing::stack_list(text),
+        2 => fuzzing::stack_list(text),
+        _ => fuzzing::template(text),
     }
 });

@@ -18,6 +18,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::{Signal, killpg};
@@ -25,10 +27,12 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::{Pid, dup2_stderr, setsid};
 
 use super::{BuildError, Progress};
-use crate::launch::scratch::Scratch;
+use crate::launch::scratch::{Scratch, remove};
 
 /// How often the keeper looks whether the tool has ended.
 const LOOK_MS: u16 = 20;
+/// How often it tries to remove the directory.
+const MOST_CLEARINGS: u32 = 250;
 /// How many bytes of a tool's line are kept.
 const LONGEST_LINE: u64 = 4096;
 /// How many of its last lines.
@@ -183,7 +187,18 @@ pub fn keep(parent: &Path) -> io::Result<()> {
     // The directory is wanted until the other end is closed.
     let mut rest = [0; 64];
     while stdin.read(&mut rest)? > 0 {}
+    clear(&scratch);
     Ok(())
+}
+
+/// Removes the directory. What was killed a moment ago may still be writing into it.
+fn clear(scratch: &Scratch) {
+    for _ in 0..MOST_CLEARINGS {
+        if remove(scratch.path()).is_ok() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(u64::from(LOOK_MS)));
+    }
 }
 
 fn start(words: &[OsString]) -> io::Result<Child> {

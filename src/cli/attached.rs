@@ -13,7 +13,7 @@ use super::failure::{Class, Failure};
 use super::index_dir::cache_directory;
 use super::published::{StoreArgs, near};
 use crate::launch::runtime::Runtime;
-use crate::store::function::{Code, Function, FunctionReference, Purpose};
+use crate::store::function::{Code, Function, FunctionReference, LATEST, Purpose};
 use crate::store::{Place, Reference, Store, StoreError, packed};
 use crate::template::{self, LayerSource, Spot, Template, TemplateError, World};
 
@@ -49,6 +49,65 @@ pub(super) struct Attached {
     pub(super) runtime: Option<Runtime>,
     /// What it has configured, then what Lambda sets for it.
     pub(super) variables: Vec<Setting>,
+    /// What is left out of these, for who runs something with them.
+    doubts: Vec<String>,
+}
+
+impl Attached {
+    fn new(runtime: Option<&str>) -> Attached {
+        let (mut doubts, parsed) = (Vec::new(), runtime.map(str::parse));
+        let runtime = match parsed {
+            Some(Ok(runtime)) => Some(runtime),
+            Some(Err(error)) => {
+                doubts.push(format!("the function's runtime is left out: {error}"));
+                None
+            }
+            None => None,
+        };
+        Attached {
+            runtime,
+            doubts,
+            ..Attached::default()
+        }
+    }
+
+    /// Says what a command that is run will not have.
+    pub(super) fn warn(&self) {
+        for doubt in &self.doubts {
+            warn!("{doubt}");
+        }
+    }
+
+    fn set(&mut self, name: &str, value: impl Into<OsString>) {
+        self.variables.retain(|(before, _)| before != name);
+        self.variables.push((name.to_owned(), value.into()));
+    }
+
+    /// Sets a variable that the function has configured, where AWS would take it.
+    fn configure(&mut self, name: &str, value: &str) {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(is_part);
+        match is_name && !value.contains('\0') {
+            true => self.set(name, value),
+            false => self.doubts.push(format!(
+                "the variable {} is left out: letters, digits and _ are expected, a letter first, and no NUL in its value",
+                name.escape_debug()
+            )),
+        }
+    }
+
+    /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>: what is reserved, as far as it says something
+    /// here.
+    fn reserve(&mut self, reserved: &Reserved<'_>) {
+        self.set("AWS_LAMBDA_FUNCTION_NAME", reserved.name);
+        self.set("AWS_LAMBDA_FUNCTION_VERSION", reserved.version);
+        self.set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", reserved.memory_mb);
+        self.set("AWS_REGION", reserved.region);
+        self.set("AWS_DEFAULT_REGION", reserved.region);
+        if let Some(handler) = reserved.handler {
+            self.set("_HANDLER", handler);
+        }
+    }
 }
 
 impl AttachedArgs {
@@ -84,11 +143,7 @@ impl AttachedArgs {
             let failure = Failure::new(Class::Usage, format_args!("{}: has no layers", function.spot));
             return Err(failure.hint("name a function that has some; or layers with --layer"));
         }
-        let mut attached = Attached {
-            runtime: function.runtime.as_deref().and_then(known_runtime),
-            variables: variables_of(&function, &here),
-            ..Attached::default()
-        };
+        let mut attached = settings_of(&function, &here);
         for layer in &function.layers {
             attached.layers.push(match layer {
                 LayerSource::Published { arn, spot } => published(arn, spot, store)?,
@@ -111,6 +166,17 @@ impl AttachedArgs {
     }
 }
 
+/// The function that a word names where a layer could be named too: by its ARN, or `function:NAME`.
+pub(super) fn function_named(word: &Path, store: &StoreArgs) -> Result<Option<Attached>, Failure> {
+    match word
+        .to_str()
+        .filter(|word| word.split(':').any(|part| part == "function"))
+    {
+        Some(word) => of_store(word, store).map(Some),
+        None => Ok(None),
+    }
+}
+
 /// A function of the store, with the layers it has, also those whose versions were deleted since.
 fn of_store(word: &str, store: &StoreArgs) -> Result<Attached, Failure> {
     let (store, here) = (store.open()?, store.place()?);
@@ -130,30 +196,25 @@ fn of_store(word: &str, store: &StoreArgs) -> Result<Attached, Failure> {
         return Err(refuse("has no layers").hint("name a function that has some; or layers with --layer"));
     }
     let settings = &function.settings;
-    let environment = settings
-        .environment
-        .as_ref()
-        .map(|environment| &environment.variables);
-    let mut variables = configured(environment.into_iter().flat_map(|variables| variables.iter()));
-    let reserved = Reserved {
+    let mut attached = Attached::new(settings.runtime.as_deref());
+    let environment = settings.environment.iter();
+    for (name, value) in environment.flat_map(|environment| environment.variables.iter()) {
+        attached.configure(name, value);
+    }
+    let memory_mb = settings.memory_size.map(|size| size.to_string());
+    attached.reserve(&Reserved {
         name: &function.name,
         version: &function.version_word(),
-        memory_mb: &settings
-            .memory_size
-            .map_or_else(|| DEFAULT_MEMORY_MB.to_owned(), |size| size.to_string()),
+        memory_mb: memory_mb.as_deref().unwrap_or(DEFAULT_MEMORY_MB),
         handler: settings.handler.as_deref(),
         region: place.region(),
-    };
-    reserved.add_to(&mut variables);
-    Ok(Attached {
-        layers: function
-            .layers
-            .iter()
-            .map(|layer| store.layer_zip(layer))
-            .collect(),
-        runtime: settings.runtime.as_deref().and_then(known_runtime),
-        variables,
-    })
+    });
+    attached.layers = function
+        .layers
+        .iter()
+        .map(|layer| store.layer_zip(layer))
+        .collect();
+    Ok(attached)
 }
 
 /// That there is no such function, or no such version; and what there is.
@@ -209,7 +270,9 @@ fn published(arn: &str, spot: &Spot, store: &StoreArgs) -> Result<PathBuf, Failu
 
 fn not_published(arn: &str, spot: &Spot, store: &Store) -> TemplateError {
     let error = spot.error(format!("{arn} is not in the store {}", store.root().display()));
-    error.hint("bring it in with 'optfs layer import', or name another store with --store")
+    error.hint(format!(
+        "bring it in: optfs layer import {arn} --zip FILE; or name another store with --store"
+    ))
 }
 
 /// The zip of a layer that the template makes: a file as it is, a directory packed and kept.
@@ -237,39 +300,30 @@ fn local(id: &str, path: &Path, spot: &Spot) -> Result<PathBuf, Failure> {
     })
 }
 
-fn known_runtime(text: &str) -> Option<Runtime> {
-    text.parse()
-        .inspect_err(|error| warn!("the function's runtime is left out: {error}"))
-        .ok()
-}
-
-/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>: what the function has configured, then what is
-/// reserved, as far as it says something here.
-fn variables_of(function: &template::Function, here: &Place) -> Vec<Setting> {
+/// What a function of a template runs with.
+fn settings_of(function: &template::Function, here: &Place) -> Attached {
+    let mut attached = Attached::new(function.runtime.as_deref());
     for (name, why) in &function.unknown {
-        warn!("{}: the variable {name} is left out: {why}", function.spot);
+        let doubt = format!("{}: the variable {name} is left out: {why}", function.spot);
+        attached.doubts.push(doubt);
     }
-    let mut variables = configured(
-        function
-            .environment
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str())),
-    );
+    for (name, value) in &function.environment {
+        attached.configure(name, value);
+    }
     let id = function.id.rsplit('/').next().unwrap_or(&function.id);
-    let reserved = Reserved {
+    attached.reserve(&Reserved {
         name: function.name.as_deref().unwrap_or(id),
-        version: "$LATEST",
+        version: LATEST,
         memory_mb: function.memory_size.as_deref().unwrap_or(DEFAULT_MEMORY_MB),
         handler: function.handler.as_deref(),
         region: here.region(),
-    };
-    reserved.add_to(&mut variables);
+    });
     // /var/task is on Lambda; here the code lies where the template says.
     let code = function.code.as_deref().filter(|code| code.is_dir());
     if let Some(code) = code.and_then(|code| code.canonicalize().ok()) {
-        set(&mut variables, "LAMBDA_TASK_ROOT", code);
+        attached.set("LAMBDA_TASK_ROOT", code);
     }
-    variables
+    attached
 }
 
 /// What Lambda says to a function of itself.
@@ -279,39 +333,4 @@ struct Reserved<'a> {
     memory_mb: &'a str,
     handler: Option<&'a str>,
     region: &'a str,
-}
-
-impl Reserved<'_> {
-    fn add_to(&self, variables: &mut Vec<Setting>) {
-        set(variables, "AWS_LAMBDA_FUNCTION_NAME", self.name);
-        set(variables, "AWS_LAMBDA_FUNCTION_VERSION", self.version);
-        set(variables, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", self.memory_mb);
-        set(variables, "AWS_REGION", self.region);
-        set(variables, "AWS_DEFAULT_REGION", self.region);
-        if let Some(handler) = self.handler {
-            set(variables, "_HANDLER", handler);
-        }
-    }
-}
-
-fn set(variables: &mut Vec<Setting>, name: &str, value: impl Into<OsString>) {
-    variables.retain(|(before, _)| before != name);
-    variables.push((name.to_owned(), value.into()));
-}
-
-/// Variables that AWS would take.
-fn configured<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<Setting> {
-    let mut variables = Vec::new();
-    for (name, value) in pairs {
-        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(is_part);
-        match is_name && !value.contains('\0') {
-            true => set(&mut variables, name, value),
-            false => warn!(
-                "the variable {} is left out: letters, digits and _ are expected, a letter first, and no NUL in its value",
-                name.escape_debug()
-            ),
-        }
-    }
-    variables
 }

@@ -31,7 +31,7 @@ const PATH_COLUMNS: usize = 44;
 /// Show what differs between two stacks, or a stack and a directory
 ///
 /// A and B are each a stack file, a zip, zips joined by colons (a.zip:b.zip, first to last; '\:' is a colon
-/// in a name), or a directory. The files of zips are told apart by size and CRC-32, without being read;
+/// in a name), a function of the store (function:NAME), or a directory. The files of zips are told apart by size and CRC-32, without being read;
 /// those of a directory are read. Exit status 1 when there is a difference.
 #[derive(Args)]
 #[command(override_usage = "optfs diff [OPTIONS] A B\n       \

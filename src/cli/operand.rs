@@ -1,5 +1,5 @@
 //! What `diff` compares, as people name it: a stack file, a zip, zips joined by colons as in fstab, a published
-//! layer, or a directory.
+//! layer, a function, or a directory.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::attached::function_named;
 use super::failure::{Class, Failure};
 use super::layers::{self, StackArgs};
 use super::mount_options::split;
@@ -43,13 +44,16 @@ impl Operand {
                 if let Some(zip) = store.published(word)? {
                     return Ok(of_stack(layers::open(&[zip])?));
                 }
+                if let Some(function) = function_named(word, store)? {
+                    return Ok(of_stack(layers::open(&function.layers)?));
+                }
                 let zips: Vec<PathBuf> = word
                     .to_str()
                     .map(|list| split(list, ':').map(PathBuf::from).collect())
                     .unwrap_or_default();
                 if zips.len() < 2 && zips.iter().all(|zip| zip == word) {
                     return Err(refuse(&"no such file or directory").hint(
-                        "name a stack file, a zip, zips joined by colons (a.zip:b.zip), or a directory",
+                        "name a stack file, a zip, zips joined by colons (a.zip:b.zip), function:NAME, or a directory",
                     ));
                 }
                 return Ok(of_stack(layers::open(&zips)?));

@@ -139,6 +139,9 @@ fn arrange(args: &RunArgs) -> Result<(std::process::Command, std::process::Comma
     check_place(&at)?;
     args.serving.transport.check()?;
     let Named { paths, function } = args.stack.named(&[])?;
+    if let Some(function) = &function {
+        function.warn();
+    }
     let server = server(&paths, &args.serving)?;
     let mut child = this_program();
     child.arg("run-child").arg("--at").arg(&at);
@@ -361,6 +364,7 @@ pub(super) fn print_environment(args: &EnvArgs) -> Result<ExitCode, Failure> {
     use std::io::Write;
     let at = std::path::absolute(&args.at)?;
     let function = args.function.attached(&args.store)?.unwrap_or_default();
+    function.warn();
     let runtime = args.runtime.or(function.runtime);
     let lines = shell_exports(&with_function(runtime, &at, function.variables)?);
     super::terminal::print(|out| {

@@ -65,15 +65,25 @@ impl<K: Send + PartialEq + 'static> Ahead<K> {
         }
     }
 
-    /// Has a key loaded soon, unless too many wait already.
-    pub(super) fn want(&self, key: K) {
-        let mut waiting = self.shared.waiting.lock();
-        if !self.has_threads || waiting.keys.len() >= MAX_WAITING || waiting.keys.contains(&key) {
+    /// Has keys loaded soon, unless too many wait already. Name many at once: each call may wake a thread.
+    pub(super) fn want(&self, keys: impl IntoIterator<Item = K>) {
+        if !self.has_threads {
             return;
         }
-        waiting.keys.push_back(key);
+        let mut waiting = self.shared.waiting.lock();
+        let before = waiting.keys.len();
+        for key in keys {
+            if waiting.keys.len() < MAX_WAITING && !waiting.keys.contains(&key) {
+                waiting.keys.push_back(key);
+            }
+        }
+        let added = waiting.keys.len() - before;
         drop(waiting);
-        self.shared.wake.notify_one();
+        match added {
+            0 => {}
+            1 => drop(self.shared.wake.notify_one()),
+            _ => drop(self.shared.wake.notify_all()),
+        }
     }
 }
 
@@ -123,9 +133,8 @@ mod tests {
         let (sender, loaded) = channel();
         let loader = Arc::new(Loader(Mutex::new(sender)));
         let ahead = Ahead::new(1, &Arc::downgrade(&loader));
-        for key in [1, 2, 3] {
-            ahead.want(key);
-        }
+        ahead.want([1, 2]);
+        ahead.want([3]);
         assert_eq!([1, 2, 3], std::array::from_fn(|_| loaded.recv().unwrap()));
         drop(ahead);
         // The thread lets go of its loader, and with it of the sender.
@@ -138,7 +147,7 @@ mod tests {
         let (sender, _loaded) = channel();
         let loader = Arc::new(Loader(Mutex::new(sender)));
         let ahead = Ahead::new(0, &Arc::downgrade(&loader));
-        ahead.want(1);
+        ahead.want([1]);
         assert!(ahead.shared.waiting.lock().keys.is_empty());
     }
 }

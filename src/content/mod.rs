@@ -119,10 +119,10 @@ impl Content {
 
     /// Has entries inflated soon, those that are small enough for it.
     pub fn ahead(&self, entries: impl IntoIterator<Item = EntryRef>) {
-        for entry in entries {
-            if self.inner.is_whole(entry) && !self.inner.was_given(entry) {
-                self.ahead.want(Key::Whole(entry));
-            }
+        let is_wanted = |&entry: &EntryRef| self.inner.is_whole(entry) && !self.inner.was_given(entry);
+        let wanted: Vec<_> = entries.into_iter().filter(is_wanted).map(Key::Whole).collect();
+        if !wanted.is_empty() {
+            self.ahead.want(wanted);
         }
     }
 
@@ -289,8 +289,9 @@ impl Content {
         if large.is_last_block(index) {
             self.want_pruned(large, entry);
         }
-        for index in large.blocks_ahead(index, self.ahead_bytes() / BLOCK_BYTES) {
-            self.ahead.want(Key::Block(entry, index));
+        let ahead = large.blocks_ahead(index, self.ahead_bytes() / BLOCK_BYTES);
+        if !ahead.is_empty() {
+            self.ahead.want(ahead.map(|index| Key::Block(entry, index)));
         }
     }
 }
@@ -299,7 +300,7 @@ impl Content {
     /// Has checkpoints made small by a thread that has nothing else to do, once there are some.
     fn want_pruned(&self, large: &Large, entry: EntryRef) {
         if large.has_much_to_prune() {
-            self.ahead.want(Key::Checkpoints(entry));
+            self.ahead.want([Key::Checkpoints(entry)]);
         }
     }
 }

@@ -12,8 +12,9 @@ use crate::stack::{Body, EntryRef, NodeId, Stack};
 const WALKS: usize = 4;
 /// Steps in order that make a walk.
 const STEPS: u32 = 2;
-/// How far ahead of a walk files are named: so many of them, or so many declared bytes.
-const AHEAD_FILES: usize = 16;
+/// How far ahead of a walk files are named: so many of them, or so many declared bytes. More are named when half of
+/// that is left: each time wakes a thread, which costs as much as inflating a small file does.
+const AHEAD_FILES: usize = 32;
 
 /// The walks that are going on.
 pub(super) struct Walkers {
@@ -114,6 +115,9 @@ impl Walk {
 
     fn name_ahead(&mut self, stack: &Stack, ahead_bytes: u64) -> Vec<EntryRef> {
         let mut entries = Vec::new();
+        if self.files_between > AHEAD_FILES / 2 || self.bytes_between > ahead_bytes / 2 {
+            return entries;
+        }
         while self.files_between < AHEAD_FILES && self.bytes_between < ahead_bytes {
             let Some(next) = next_file(stack, self.named.unwrap_or(self.last)) else {
                 break;

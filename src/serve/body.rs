@@ -96,3 +96,74 @@ impl Pieces {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+    use std::time::Duration;
+
+    use hyper::body::Frame;
+    use tokio::runtime::Builder;
+    use tokio::time::{Sleep, sleep};
+
+    use super::*;
+
+    /// A client that sends so many bytes, waits, and sends them again, as often as it is told.
+    struct Slow {
+        bytes: usize,
+        wait: Duration,
+        left: usize,
+        pause: Pin<Box<Sleep>>,
+    }
+
+    impl hyper::body::Body for Slow {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            if self.left == 0 {
+                return Poll::Ready(None);
+            }
+            if self.pause.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
+            }
+            self.left -= 1;
+            self.pause = Box::pin(sleep(self.wait));
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from(vec![b'x'; self.bytes])))))
+        }
+    }
+
+    /// What comes of such a client, on a clock that only runs while all wait.
+    fn sent(bytes: usize, wait_s: u64, times: usize) -> Result<usize, Code> {
+        let runtime = Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build();
+        runtime.unwrap().block_on(async {
+            let wait = Duration::from_secs(wait_s);
+            let body = Slow {
+                bytes,
+                wait,
+                left: times,
+                pause: Box::pin(sleep(wait)),
+            };
+            let whole = Pieces::of(Body::new(body)).whole(usize::MAX).await;
+            whole.map(|all| all.len()).map_err(|fault| fault.code)
+        })
+    }
+
+    #[test]
+    fn a_body_must_go_on() {
+        // Slow, but it goes on; and small ones end before anybody minds.
+        assert_eq!(sent(16 << 10, 29, 100), Ok(100 * (16 << 10)));
+        assert_eq!(sent(1, 2, 10), Ok(10));
+        // Nothing at all, or a byte now and then.
+        assert_eq!(sent(1, 31, 1), Err(Code::RequestTimeout));
+        assert_eq!(sent(1, 2, 100), Err(Code::RequestTimeout));
+    }
+}

@@ -105,9 +105,8 @@ pub(super) async fn create(State(desk): State<Desk>, call: Call, headers: Header
             store.create_function(place, name, organization.as_deref(), members.new, code)
         })
         .await?;
-    // A version that was published at once is the answer.
-    let is_version = made.version.is_some();
-    Ok((StatusCode::CREATED, Json(shape::function(&made, is_version))).into_response())
+    // A version that was published at once is the answer; its ARN does not say so, as it does not on AWS.
+    Ok((StatusCode::CREATED, Json(shape::function(&made, false))).into_response())
 }
 
 /// ListFunctions

@@ -127,16 +127,15 @@ pub(super) async fn list_versions(State(desk): State<Desk>, call: Call) -> Answe
     own(&call, &layer, "ListLayerVersions")?;
     let page = Page::of(&call, PAGE as u64, PAGE)?;
     let filter = filter(&call);
+    let below = page.after().map(str::parse::<u64>).transpose();
+    let below = below.map_err(|_| Fault::parameter("Invalid marker: it is of another list"))?;
+    let enough = page.enough();
     let versions = desk
-        .ask(move |store| store.versions(&layer.place, &layer.name, &filter))
+        .ask(move |store| store.versions_below(&layer.place, &layer.name, &filter, below, enough))
         .await?;
     let number = |version: &LayerVersion| version.version.to_string();
-    // The highest comes first.
-    let is_behind = |number: &str, after: &str| match (number.parse::<u64>(), after.parse::<u64>()) {
-        (Ok(number), Ok(after)) => number < after,
-        _ => false,
-    };
-    let (versions, marker) = page.cut(versions, number, is_behind);
+    // The highest comes first, and only those behind the marker were asked for.
+    let (versions, marker) = page.cut(versions, number, |_, _| true);
     let versions: Vec<_> = versions.iter().map(shape::layer_version_item).collect();
     Ok(Json(json!({ "NextMarker": marker, "LayerVersions": versions })).into_response())
 }

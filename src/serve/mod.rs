@@ -12,6 +12,8 @@ mod door;
 mod fault;
 mod form;
 mod functions;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod lambda;
 mod layers;
 mod pages;

@@ -43,6 +43,16 @@ impl Page {
         Ok(Page { most, after })
     }
 
+    /// How many items are enough to make the page, and to know whether there are more.
+    pub(super) fn enough(&self) -> usize {
+        self.most + 1
+    }
+
+    /// Behind which key it begins.
+    pub(super) fn after(&self) -> Option<&str> {
+        self.after.as_deref()
+    }
+
     /// The items of this page, and the marker of the next where there is one. `key` is what the list is in order of;
     /// `is_behind` says whether a key comes behind another.
     pub(super) fn cut<T>(

@@ -371,3 +371,24 @@ impl DirectoryDraft {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    /// Who makes a zip cannot know the key: names that fall together in one merge lie apart in the next.
+    #[test]
+    fn names_that_collide_in_one_merge_are_spread_in_another() {
+        let (one, other) = (Drafts::new(&[]), Drafts::new(&[]));
+        let bucket = |drafts: &Drafts<'_>, name: &str| drafts.hasher.hash_one(name.as_bytes()) % 1024;
+        for len in [7, 40] {
+            let names = (0..1 << 18).map(|number| format!("{number:0len$}"));
+            let colliding: Vec<_> = names.filter(|name| bucket(&one, name) == 0).collect();
+            assert!(colliding.len() > 128, "{} names", colliding.len());
+            let buckets: HashSet<_> = colliding.iter().map(|name| bucket(&other, name)).collect();
+            let (names, buckets) = (colliding.len(), buckets.len());
+            assert!(2 * buckets > names, "{names} names in {buckets} buckets");
+        }
+    }
+}

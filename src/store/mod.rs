@@ -206,8 +206,8 @@ impl Store {
         match reference.version {
             Some(number) => self.version(place, &reference.name, number),
             None => {
-                let all = self.versions(place, &reference.name, &Filter::default())?;
-                all.into_iter().next().ok_or_else(StoreError::not_found)
+                let latest = self.versions_below(place, &reference.name, &Filter::default(), None, 1)?;
+                latest.into_iter().next().ok_or_else(StoreError::not_found)
             }
         }
     }
@@ -222,10 +222,23 @@ impl Store {
         name: &LayerName,
         filter: &Filter,
     ) -> Result<Vec<LayerVersion>, StoreError> {
+        self.versions_below(place, name, filter, None, usize::MAX)
+    }
+
+    /// The same, but those below a number alone, where one is given, and so many at most: no more of the store is read.
+    ///
+    /// # Errors
+    /// When a file of the store cannot be read.
+    pub fn versions_below(
+        &self,
+        place: &Place,
+        name: &LayerName,
+        filter: &Filter,
+        below: Option<u64>,
+        most: usize,
+    ) -> Result<Vec<LayerVersion>, StoreError> {
         filter.check()?;
-        let mut all = versions::read_all(&self.layer(place, name), place, name)?;
-        all.retain(|version| filter.takes(&version.about));
-        Ok(all)
+        versions::read_some(&self.layer(place, name), place, name, filter, below, most)
     }
 
     /// The layers of a place that have a version which the filter takes, by name.
@@ -238,7 +251,8 @@ impl Store {
             let Some(name) = LayerName::check(&name) else {
                 continue;
             };
-            if let Some(latest) = self.versions(place, &name, filter)?.into_iter().next() {
+            let latest = self.versions_below(place, &name, filter, None, 1)?;
+            if let Some(latest) = latest.into_iter().next() {
                 let arn = latest.layer_arn();
                 layers.push(Layer { name, arn, latest });
             }
@@ -303,21 +317,30 @@ impl Store {
     /// The digests that any version of a layer or function of any place has.
     fn used(&self) -> Result<HashSet<Digest>, StoreError> {
         let mut used: HashSet<_> = self.used_by_objects()?.into_iter().collect();
+        for place in self.places()? {
+            for layer in self.layers_named(&place)? {
+                let versions = self.versions(&place, &layer, &Filter::default())?;
+                used.extend(versions.iter().map(|version| version.digest));
+            }
+            self.used_by_functions(&place, &mut used)?;
+        }
+        Ok(used)
+    }
+
+    /// The accounts and regions that have anything.
+    fn places(&self) -> Result<Vec<Place>, StoreError> {
         let accounts = self.root.join("accounts");
+        let mut places = Vec::new();
         for account in names(&accounts)? {
             for region in names(&accounts.join(&account))? {
                 let place = Place::new(&account, &region).map_err(|error| StoreError::Damaged {
                     path: accounts.join(&account).join(&region),
                     why: error.to_string(),
                 })?;
-                for layer in self.layers_named(&place)? {
-                    let versions = self.versions(&place, &layer, &Filter::default())?;
-                    used.extend(versions.iter().map(|version| version.digest));
-                }
-                self.used_by_functions(&place, &mut used)?;
+                places.push(place);
             }
         }
-        Ok(used)
+        Ok(places)
     }
 
     fn layers_named(&self, place: &Place) -> Result<Vec<LayerName>, StoreError> {

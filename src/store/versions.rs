@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::content::{Digest, make_directories, names};
-use super::publication::Publication;
+use super::publication::{Filter, Publication};
 use super::record;
 use super::{LayerName, Place, StoreError};
 
@@ -148,17 +148,26 @@ pub(super) fn read(
     }
 }
 
-/// All versions of a layer, the highest first.
-pub(super) fn read_all(
+/// Versions of a layer that a filter takes, the highest first: those below a number, where one is given, and so many at most.
+pub(super) fn read_some(
     directory: &Path,
     place: &Place,
     name: &LayerName,
+    filter: &Filter,
+    below: Option<u64>,
+    most: usize,
 ) -> Result<Vec<LayerVersion>, StoreError> {
-    let mut all = Vec::new();
+    let mut some = Vec::new();
     for number in numbers(directory)?.into_iter().rev() {
-        all.extend(read(directory, place, name, number)?);
+        if some.len() == most {
+            break;
+        }
+        if below.is_none_or(|below| number < below) {
+            let version = read(directory, place, name, number)?;
+            some.extend(version.filter(|version| filter.takes(&version.about)));
+        }
     }
-    Ok(all)
+    Ok(some)
 }
 
 /// Deletes a version. The file stays, and with it the number's being taken, at every moment.

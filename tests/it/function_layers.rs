@@ -62,6 +62,16 @@ fn a_function_stands_for_its_layers_wherever_a_stack_is_named() {
         "base"
     );
     assert_eq!(ask(&["diff"], &["out"]), "no difference in 4 paths\n");
+    let beside = shop.ask(&[
+        "diff",
+        "--name-only",
+        "function:my-function",
+        &format!("{ARN}:base:1"),
+    ]);
+    assert_eq!(
+        (beside.code, beside.stdout.as_str()),
+        (Some(1), "python/tool.py\ntop.txt\n")
+    );
     let checked = shop.ask(&[&["check"], &named[..]].concat());
     assert!(checked.stdout.contains("top:1"), "{checked:?}");
     for name in [

@@ -106,6 +106,12 @@ fn a_function_is_made_changed_published_and_deleted_without_a_server() {
         (&"1".into(), &9.into())
     );
     assert_eq!(updated["Layers"].as_array().unwrap().len(), 1);
+    // Two have it, one in a version.
+    let said = shop.say(&["layer", "delete", "numpy:1"]);
+    assert_eq!(
+        said,
+        format!("numpy:1 is deleted\n  {arn} keeps it\n  {arn}:1 keeps it\n")
+    );
     // The seeds' way to take them all away.
     shop.say(&["function", "update", "my-function", "--layers", "[]"]);
     let items = shop.json(&["function", "list", "--function-version", "ALL", "--json"]);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::process::Stdio;
 use std::thread;
 use std::time::Instant;
 
@@ -277,6 +278,7 @@ fn a_killed_permit_leaves_the_policy_whole() {
         let id = format!("s{round}");
         let mut child = shop
             .command(&permit("xray-sdk-nodejs:1", &id, "*"))
+            .stdout(Stdio::null())
             .spawn()
             .unwrap();
         thread::sleep(whole * (round * 37 % 130) / 100);

@@ -35,22 +35,7 @@ fn assert_says_what_it_says(page: &str, blocks_in_it: usize) {
     for layer in layers(&names) {
         symlink(&layer, place.path().join(layer.file_name().unwrap())).unwrap();
     }
-    let blocks: Vec<_> = page
-        .split("```console\n")
-        .skip(1)
-        .map(|rest| rest.split("```").next().unwrap())
-        .collect();
-    assert_eq!(blocks.len(), blocks_in_it);
-    for block in blocks {
-        for example in block.split("$ ").filter(|example| !example.trim().is_empty()) {
-            let (command, expected) = example.split_once('\n').unwrap();
-            let output = shell(command, place.path());
-            assert!(
-                matches(expected, &output),
-                "$ {command}\nexpected:\n{expected}\nfound:\n{output}"
-            );
-        }
-    }
+    says_what_it_says(page, blocks_in_it, &|command| shell(command, place.path()));
     assert!(
         !fs::read_to_string("/proc/mounts")
             .unwrap()
@@ -58,10 +43,37 @@ fn assert_says_what_it_says(page: &str, blocks_in_it: usize) {
     );
 }
 
+/// Runs the commands of a page, one after the other, and compares what they print with what stands there.
+#[track_caller]
+pub(crate) fn says_what_it_says(page: &str, blocks_in_it: usize, shell: &dyn Fn(&str) -> String) {
+    let blocks: Vec<_> = page
+        .split("```console\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect();
+    assert_eq!(blocks.len(), blocks_in_it);
+    for block in blocks {
+        let block = format!("\n{block}");
+        for example in block.split("\n$ ").filter(|example| !example.trim().is_empty()) {
+            let (command, expected) = example.split_once('\n').unwrap_or((example, ""));
+            let output = shell(command);
+            assert!(
+                matches(expected, &output),
+                "$ {command}\nexpected:\n{expected}\nfound:\n{output}"
+            );
+        }
+    }
+}
+
+/// A PATH with optfs before all else.
+pub(crate) fn path_with_optfs() -> String {
+    let programs = Path::new(env!("CARGO_BIN_EXE_optfs")).parent().unwrap();
+    format!("{}:{}", programs.display(), std::env::var("PATH").unwrap())
+}
+
 /// What a command prints, run where the layers are, with optfs on the PATH.
 fn shell(command: &str, place: &Path) -> String {
-    let programs = Path::new(env!("CARGO_BIN_EXE_optfs")).parent().unwrap();
-    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let path = path_with_optfs();
     // Other tests mount too: an example that looks at the mount table sees those of this place alone.
     let command = command.replace(
         "grep -c optfs /proc/mounts",

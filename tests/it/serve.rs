@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::support::command::{answer, optfs, output};
+use crate::support::command::{OPTFS, answer, optfs, output};
 use crate::support::program::outcome;
 use crate::support::raw_zip::RawZip;
 use crate::support::server::{Server, reply};
@@ -104,8 +105,7 @@ fn it_says_when_it_is_ready_and_what_it_means_to_listen_elsewhere() {
     let notified = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
     let script = "exec 9>&1; exec \"$0\" serve --listen 0.0.0.0:0 --ready-fd 9 --store \"$1\"";
     let mut open = Command::new("sh");
-    open.args(["-c", script, env!("CARGO_BIN_EXE_optfs")])
-        .arg(scratch);
+    open.args(["-c", script, OPTFS]).arg(scratch);
     open.env("NOTIFY_SOCKET", &socket);
     let child = open
         .stdout(Stdio::piped())
@@ -244,4 +244,16 @@ fn a_large_upload_takes_little_memory() {
         .unwrap();
     let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
     assert!(peak < 48 << 10, "{peak} KiB");
+}
+
+/// A few seconds of what `scripts/load-serve` does for a minute.
+#[test]
+fn eight_clients_at_once_get_right_answers() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/load-serve");
+    let small = ["--seconds", "3", "--large", "30000000", "--optfs", OPTFS];
+    let said = output(Command::new(script).args(small));
+    assert!(said.contains("none wrong"), "{said}");
+    let peak = said.rsplit_once(" KiB after the large layer").unwrap().0;
+    let peak: u64 = peak.rsplit_once(' ').unwrap().1.parse().unwrap();
+    assert!(peak < 64 << 10, "{said}");
 }

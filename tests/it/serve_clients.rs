@@ -233,7 +233,6 @@ fn a_large_layer_is_uploaded_in_parts_published_and_downloaded() {
     let path = layer.to_str().unwrap();
     said(server.aws(&["s3", "mb", "s3://bkt"]));
     said(server.aws(&["s3", "cp", "--no-progress", path, "s3://bkt/dir/awscli.zip"]));
-    assert!(said(server.aws(&["s3", "ls", "s3://bkt"])).contains("PRE dir/"));
     assert!(said(server.aws(&["s3", "ls", "s3://bkt/dir/"])).contains("22007457 awscli.zip"));
     let version = server.aws_json(&words(
         "lambda publish-layer-version --layer-name awscli --content S3Bucket=bkt,S3Key=dir/awscli.zip",

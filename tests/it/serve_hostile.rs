@@ -233,6 +233,11 @@ fn paths_are_names_and_nothing_else() {
         refusal("GET /2018-10-31/layers?Marker=%21").1,
         "InvalidParameterValueException"
     );
+    // The marker of another list.
+    assert_eq!(
+        refusal("GET /2018-10-31/layers/a/versions?Marker=bmFtZQ").1,
+        "InvalidParameterValueException"
+    );
     for unknown in [
         "GET /2018-10-31/nothing",
         "PATCH /2018-10-31/layers",
@@ -316,8 +321,8 @@ fn a_page_of_another_site_cannot_drive_it() {
         .0,
         204
     );
-    let twice = "GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n".to_owned();
-    assert_eq!(server.raw(twice.as_bytes()).status, 403);
+    let twice = b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n";
+    assert_eq!(server.raw(twice).status, 403);
     assert_eq!(server.raw(b"GET /2018-10-31/layers HTTP/1.0\r\n\r\n").status, 403);
 }
 

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 const ARROWS: &[(&str, &[&str])] = &[
     ("path", &[]),
     ("cache", &[]),
-    ("descriptors", &[]),
     ("template", &[]),
+    ("descriptors", &[]),
     ("launch", &["descriptors"]),
     ("supervise", &["descriptors"]),
     ("archive", &["path"]),

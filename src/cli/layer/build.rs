@@ -112,15 +112,16 @@ impl BuildArgs {
 impl Order {
     /// Builds it.
     pub(super) fn build(&self, is_quiet: bool) -> Result<Built, Failure> {
-        let spinner = Spinner::new(self.no_progress || is_quiet);
+        let tool = match &self.list {
+            List::Requirements(_) => "pip",
+            List::Package { .. } => "npm",
+        };
+        let spinner = self.spinner(is_quiet, tool);
         let mut keeper = this_program();
         keeper.arg("build-keeper").arg(std::env::temp_dir());
         let progress = Shown {
             spinner: &spinner,
-            tool: match &self.list {
-                List::Requirements(_) => "pip",
-                List::Package { .. } => "npm",
-            },
+            tool,
         };
         let built = build(&self.list, self.runtime, self.architecture, keeper, &progress);
         spinner.end();
@@ -129,6 +130,13 @@ impl Order {
             warn!("{doubt}");
         }
         Ok(built)
+    }
+
+    /// What shows that something goes on.
+    pub(super) fn spinner(&self, is_quiet: bool, what: &str) -> Spinner {
+        let spinner = Spinner::new(self.no_progress || is_quiet);
+        spinner.says(what);
+        spinner
     }
 
     /// The file that names the packages.

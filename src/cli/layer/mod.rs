@@ -202,7 +202,10 @@ fn publish(args: &PublishArgs, verbosity: Verbosity) -> Result<ExitCode, Failure
         (None, Some(directory), _) => store.take_directory(directory),
         (None, None, Some(order)) => {
             let built = order.build(verbosity.quiet)?;
-            store.take_directory_as(built.top(), order.file())
+            let spinner = order.spinner(verbosity.quiet, "packing");
+            let intake = store.take_directory_as(built.top(), order.file());
+            spinner.end();
+            intake
         }
         (None, None, None) => return Err(Failure::new(Class::Usage, "nothing to publish is named")),
     };
@@ -274,14 +277,20 @@ fn delete(args: &DeleteArgs) -> Result<ExitCode, Failure> {
     let (reference, number) = numbered(&args.name)?;
     let place = reference.place.as_ref().unwrap_or(&here);
     let was_there = store.delete(place, &reference.name, number)?;
+    let keepers = store.functions_with(&format!("{}:{number}", place.layer_arn(&reference.name)))?;
     print(|out| {
         match (args.answer.json, was_there) {
             (true, _) => {
-                let body = json!({ "Version": number, "deleted": was_there });
+                let body = json!({ "Version": number, "deleted": was_there, "kept_by": keepers });
                 writeln!(out, "{}", document("layer delete", body))?;
             }
             (false, true) => writeln!(out, "{}:{number} is deleted", reference.name)?,
             (false, false) => writeln!(out, "{}:{number} was not there", reference.name)?,
+        }
+        if !args.answer.json {
+            for keeper in &keepers {
+                writeln!(out, "  {keeper} keeps it")?;
+            }
         }
         Ok(ExitCode::SUCCESS)
     })

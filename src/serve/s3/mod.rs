@@ -4,6 +4,8 @@
 mod checksums;
 mod chunked;
 mod fault;
+#[cfg(fuzzing)]
+pub(super) mod fuzzing;
 mod listing;
 mod objects;
 mod uploads;

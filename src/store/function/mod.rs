@@ -283,6 +283,31 @@ impl Store {
         content::named(&self.contents(), layer.sha256, &layer.short())
     }
 
+    /// The ARNs of the functions, of all accounts, that have a layer version; of their published versions too.
+    ///
+    /// # Errors
+    /// When a file of the store cannot be read.
+    pub fn functions_with(&self, layer: &str) -> Result<Vec<String>, StoreError> {
+        let has = |kept: &Kept| kept.layers.iter().any(|one| one.arn == layer);
+        let mut arns = Vec::new();
+        for place in self.places()? {
+            for name in self.function_names(&place)? {
+                let directory = self.function_of(&place, &name);
+                let Some(latest) = read_latest(&directory)? else {
+                    continue;
+                };
+                let arn = place.function_arn(name.as_str());
+                if has(&latest.function) {
+                    arns.push(arn.clone());
+                }
+                for (number, kept) in read_versions(&directory)? {
+                    arns.extend(has(&kept).then(|| format!("{arn}:{number}")));
+                }
+            }
+        }
+        Ok(arns)
+    }
+
     /// What the functions and layers of a place take.
     ///
     /// # Errors

@@ -91,7 +91,7 @@ impl Server {
         output(self.client(run.args(["--", "python3", "-c", program])))
     }
 
-    fn client<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+    pub(crate) fn client<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         for variable in ["LAMBDA", "S3"] {
             command.env(format!("AWS_ENDPOINT_URL_{variable}"), self.url());
         }

@@ -1,0 +1,62 @@
+//! The server's door: connections of any bytes, bodies in base64 within JSON and in AWS's chunks, cut into pieces anywhere.
+
+#![no_main]
+
+use std::cell::RefCell;
+
+use libfuzzer_sys::fuzz_target;
+use optfs::serve::fuzzing::{Door, chunked, scan};
+use optfs::store::{Place, Store};
+use optfs_fuzz::Choices;
+use tempfile::TempDir;
+
+/// What so many connections have left behind goes.
+const STORE_LASTS: usize = 500;
+
+thread_local! {
+    static SCENE: RefCell<Option<(Door, TempDir, usize)>> = const { RefCell::new(None) };
+}
+
+fuzz_target!(|input: &[u8]| {
+    let mut choices = Choices(input);
+    match choices.byte() % 8 {
+        0 => in_pieces(&mut choices, scan),
+        1 => in_pieces(&mut choices, chunked),
+        // A letter is the first byte of a request.
+        _ => connection(input),
+    }
+});
+
+fn in_pieces<T: PartialEq + std::fmt::Debug>(choices: &mut Choices, read: impl Fn(&[&[u8]]) -> T) {
+    let cuts: Vec<usize> = (0..4).map(|_| usize::from(choices.byte())).collect();
+    let whole = choices.0;
+    let (mut rest, mut pieces) = (whole, Vec::new());
+    for cut in cuts {
+        let (piece, behind) = rest.split_at(cut.min(rest.len()));
+        pieces.push(piece);
+        rest = behind;
+    }
+    pieces.push(rest);
+    assert_eq!(read(&[whole]), read(&pieces), "wherever it is cut");
+    let single: Vec<&[u8]> = whole.chunks(1).collect();
+    assert_eq!(read(&[whole]), read(&single), "byte by byte");
+}
+
+fn connection(bytes: &[u8]) {
+    SCENE.with_borrow_mut(|scene| {
+        if scene.as_ref().is_none_or(|(_, _, left)| *left == 0) {
+            let scratch = TempDir::new().expect("a temporary directory");
+            let store = Store::open(scratch.path()).expect("a new store");
+            let here = Place::new("123456789012", "us-east-1").expect("a place");
+            *scene = Some((Door::new(store, here), scratch, STORE_LASTS));
+        }
+        let (door, _, left) = scene.as_mut().expect("just made");
+        *left -= 1;
+        let answer = door.answer(bytes);
+        assert!(
+            !answer.starts_with(b"HTTP/1.1 500"),
+            "{}",
+            String::from_utf8_lossy(&answer)
+        );
+    });
+}
