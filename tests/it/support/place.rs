@@ -156,8 +156,12 @@ impl Place {
         let is_keeper = |words: &[&OsStr]| {
             words.contains(&OsStr::new("--supervise")) && !words.contains(&OsStr::new("--supervised"))
         };
-        let found = self.processes(is_keeper);
-        assert_eq!(found.len(), 1, "keepers of {:?}: {found:?}", self.opt);
+        // A process that is being started has the words of the one that starts it, for a moment.
+        let mut found = Vec::new();
+        until("there is one keeper", || {
+            found = self.processes(is_keeper);
+            found.len() == 1
+        });
         Daemon(found[0])
     }
 
