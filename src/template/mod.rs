@@ -39,6 +39,12 @@ pub struct Template<'a> {
     root: Rc<Scope<'a>>,
 }
 
+impl Drop for Template<'_> {
+    fn drop(&mut self) {
+        self.root.let_go();
+    }
+}
+
 impl<'a> Template<'a> {
     /// Reads a template.
     ///
@@ -141,5 +147,41 @@ fn listed(names: &[String]) -> String {
     match names.len() {
         0..=MOST => names.join(", "),
         more => format!("{} and {} more", names[..MOST].join(", "), more - MOST),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::scope::Nested;
+    use super::*;
+
+    #[test]
+    fn templates_that_hold_each_other_are_freed() {
+        let outer = b"{Resources: {Tools: {Type: 'AWS::Serverless::LayerVersion', Properties: {ContentUri: a.zip}}, \
+            Inner: {Type: 'AWS::Serverless::Application', Properties: {Location: inner.yaml, Parameters: {Layer: !Ref Tools}}}}}";
+        let inner =
+            b"{Parameters: {Layer: {Type: String}}, Resources: {F: {Type: 'AWS::Serverless::Function', \
+            Properties: {CodeUri: src, Layers: [!Ref Layer]}}}}";
+        let read = |path: &Path| {
+            Ok(match path.ends_with("inner.yaml") {
+                true => inner.to_vec(),
+                false => outer.to_vec(),
+            })
+        };
+        let world = World {
+            read: &read,
+            parameters: BTreeMap::new(),
+            account: "123456789012".to_owned(),
+            region: "eu-west-1".to_owned(),
+        };
+        let template = Template::read(Path::new("template.yaml"), &world).unwrap();
+        assert_eq!(template.function("Inner/F").unwrap().layers.len(), 1);
+        let nested = match Scope::nested(&template.root, "Inner").unwrap() {
+            Some(Nested::Read(nested)) => Rc::downgrade(&nested),
+            _ => panic!("it is nested"),
+        };
+        assert!(nested.upgrade().is_some());
+        drop(template);
+        assert!(nested.upgrade().is_none());
     }
 }

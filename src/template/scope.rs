@@ -251,6 +251,16 @@ impl<'a> Scope<'a> {
         files
     }
 
+    /// Lets go of what is nested: what a template is given may be a resource of the one that it is nested in, and then
+    /// each would keep the other for ever.
+    pub(super) fn let_go(&self) {
+        for nested in self.nested.take().into_values() {
+            if let Nested::Read(nested) = nested {
+                nested.let_go();
+            }
+        }
+    }
+
     /// The template that a resource nests; none where it is something else.
     pub(super) fn nested(scope: &Rc<Scope<'a>>, id: &str) -> Result<Option<Nested<'a>>, TemplateError> {
         let Some(resource) = scope.resource(id) else {
