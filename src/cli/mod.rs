@@ -15,6 +15,7 @@ mod failure;
 mod function;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod gc;
 mod guard;
 mod hash;
 mod index_dir;
@@ -122,6 +123,7 @@ enum Verb {
     Layer(layer::LayerArgs),
     Function(function::FunctionArgs),
     Serve(serve::ServeArgs),
+    Gc(gc::GcArgs),
     Doctor(doctor::DoctorArgs),
     Bench(bench::BenchArgs),
     Completions(completions::CompletionsArgs),
@@ -173,6 +175,7 @@ pub fn main() -> ExitCode {
         Verb::Layer(args) => layer::run(&args, cli.verbosity),
         Verb::Function(args) => function::run(&args),
         Verb::Serve(args) => serve::run(args),
+        Verb::Gc(args) => gc::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::RunServer(args) => run::run_server(&args),
         Verb::RunChild(args) => return run::run_child(&args),

@@ -18,7 +18,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
         &["which", "shadows", "resolve", "torn", "diff", "order", "report"],
     ),
     ("Guard", &["check", "ci", "hash", "lock"]),
-    ("Publish", &["layer", "function", "serve"]),
+    ("Publish", &["layer", "function", "serve", "gc"]),
     ("Tools", &["doctor", "bench", "completions", "help"]),
 ];
 

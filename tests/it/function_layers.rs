@@ -94,7 +94,7 @@ fn a_deleted_version_is_still_there_for_the_function() {
     let shop = shop_with_function();
     shop.say(&["layer", "delete", "top:1"]);
     shop.say(&["layer", "delete", "base:1"]);
-    assert!(shop.say(&["layer", "gc"]).starts_with("0 zips freed"));
+    assert!(shop.say(&["gc"]).starts_with("0 zips freed"));
     assert_eq!(shop.ask(&["ls", "--layer", "base:1"]).code, Some(3));
     assert_eq!(
         shop.say(&["cat", "--function", "my-function", "top.txt", "base.txt"]),

@@ -303,7 +303,7 @@ fn eight_processes_change_one_function_and_nothing_is_lost() {
             });
         }
         for _ in 0..30 {
-            shop.say(&["layer", "gc"]);
+            shop.say(&["gc"]);
         }
     });
     let versions = shop.json(&["function", "versions", "f", "--json"]);
@@ -366,6 +366,6 @@ fn a_killed_change_leaves_a_whole_function() {
         .unwrap()
         .to_owned();
     assert_eq!(last, (count - 1).to_string());
-    shop.say(&["layer", "gc"]);
+    shop.say(&["gc"]);
     assert_eq!(shop.unfinished(), 0);
 }

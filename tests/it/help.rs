@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::support::command::{answer, optfs, output};
 
 /// The verbs that a user may type.
-const VERBS: [&str; 27] = [
+const VERBS: [&str; 28] = [
     "bench",
     "extract",
     "mount",
@@ -32,6 +32,7 @@ const VERBS: [&str; 27] = [
     "layer",
     "function",
     "serve",
+    "gc",
     "doctor",
     "completions",
 ];

@@ -255,7 +255,7 @@ fn eight_processes_add_statements_and_none_is_lost() {
             });
         }
         for _ in 0..5 {
-            shop.say(&["layer", "gc"]);
+            shop.say(&["gc"]);
         }
     });
     let mut expected = BTreeSet::new();
@@ -288,7 +288,7 @@ fn a_killed_permit_leaves_the_policy_whole() {
         }
     }
     assert!(ids(&shop).is_superset(&acknowledged));
-    shop.say(&["layer", "gc"]);
+    shop.say(&["gc"]);
     assert_eq!(shop.unfinished(), 0);
 }
 

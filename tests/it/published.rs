@@ -147,7 +147,7 @@ fn a_layer_is_published_mounted_by_name_and_deleted() {
                 shop.say(&["layer", "delete", "requests:1"]),
                 "requests:1 is deleted\n"
             );
-            assert_eq!(shop.say(&["layer", "gc"]).split(',').next(), Some("1 zip freed"));
+            assert_eq!(shop.say(&["gc"]).split(',').next(), Some("1 zip freed"));
         }
         let text = fs::read_to_string(place.path("python/requests/__init__.py")).unwrap();
         assert_eq!(text, format!("__version__ = '{shown}'\n"), "{name}");
@@ -214,7 +214,7 @@ fn a_number_is_never_given_again() {
     shop.say(&["layer", "delete", "a:2"]);
     shop.say(&["layer", "delete", "a:1"]);
     assert_eq!(shop.say(&["layer", "list"]), "");
-    shop.say(&["layer", "gc"]);
+    shop.say(&["gc"]);
     assert_eq!(publish(), Some(3));
     assert_eq!(shop.versions("a"), [3]);
 }
@@ -229,14 +229,14 @@ fn equal_content_is_stored_once_and_freed_with_its_last_version() {
     assert_eq!(shop.contents(), 1);
     shop.say(&["layer", "delete", "one:1"]);
     shop.say(&["layer", "delete", "two:1"]);
-    assert_eq!(shop.json(&["layer", "gc", "--json"])["zips"], 0);
+    assert_eq!(shop.json(&["gc", "--json"])["zips"], 0);
     shop.say(&["layer", "export", "one"]);
     let exported = fs::read(shop.path("here/one-2.zip")).unwrap();
     assert_eq!(exported, fs::read(shop.path("here/a.zip")).unwrap());
     let again = shop.ask(&["layer", "export", "one:2"]);
     assert_eq!(again.code, Some(6), "{again:?}");
     shop.say(&["layer", "delete", "one:2"]);
-    let freed = shop.json(&["layer", "gc", "--json"]);
+    let freed = shop.json(&["gc", "--json"]);
     assert_eq!(
         (&freed["zips"], &freed["size"]),
         (&1.into(), &exported.len().into())
@@ -482,7 +482,7 @@ fn eight_processes_publish_two_hundred_consecutive_versions() {
         }
         // Collections between them take nothing that is being published.
         for _ in 0..10 {
-            shop.say(&["layer", "gc"]);
+            shop.say(&["gc"]);
         }
     });
     assert_eq!(shop.versions("a"), (1..=200).rev().collect::<Vec<_>>());
@@ -526,7 +526,7 @@ fn a_killed_publisher_leaves_a_whole_version_or_none() {
         let length = shop.say(&["cat", "--layer", &named, "python/tool.py"]).len();
         assert!(sizes.contains(&length), "{named}: {length}");
     }
-    shop.say(&["layer", "gc"]);
+    shop.say(&["gc"]);
     assert_eq!(shop.unfinished(), 0);
     assert_whole(&shop.path("store/content"));
 }

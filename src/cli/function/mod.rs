@@ -97,7 +97,7 @@ struct PublishArgs {
 
 /// Delete a function, or one version of it
 ///
-/// The numbers of its versions are never given again. 'optfs layer gc' frees what only it had.
+/// The numbers of its versions are never given again. 'optfs gc' frees what only it had.
 #[derive(Args)]
 struct DeleteArgs {
     /// The function with all its versions; or NAME:3, that one

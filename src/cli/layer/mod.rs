@@ -1,5 +1,5 @@
-//! `optfs layer`: layers of the store published, listed, shown, copied out, deleted, granted, brought in from elsewhere, and what is
-//! unused freed. The same that AWS's API does with layers, without a server.
+//! `optfs layer`: layers of the store published, listed, shown, copied out, deleted, granted and brought in from elsewhere. The
+//! same that AWS's API does with layers, without a server.
 
 mod about;
 mod build;
@@ -27,7 +27,6 @@ use super::failure::{Class, Failure};
 use super::json::document;
 use super::location::location;
 use super::published::{self, AnswerArgs, StoreArgs, unknown};
-use super::size::{counted, human};
 use super::terminal::print;
 use crate::store::{Filter, LayerVersion, Place, Reference, Store, StoreError, shape};
 
@@ -53,7 +52,6 @@ enum LayerVerb {
     Revoke(RevokeArgs),
     Policy(PolicyArgs),
     Import(ImportArgs),
-    Gc(GcArgs),
 }
 
 /// Publish a zip, a directory, or packages of pip or npm as the next version of a layer
@@ -137,22 +135,13 @@ struct ExportArgs {
 
 /// Delete a version of a layer
 ///
-/// Its number is never given again. What is mounted goes on; 'optfs layer gc' frees the zip. Deleting what is not there is
+/// Its number is never given again. What is mounted goes on; 'optfs gc' frees the zip. Deleting what is not there is
 /// no error, as on AWS.
 #[derive(Args)]
 struct DeleteArgs {
     /// The version: NAME:3 or its ARN
     #[arg(value_name = "NAME:VERSION")]
     name: String,
-    #[command(flatten)]
-    answer: AnswerArgs,
-}
-
-/// Free the zips that no version of a layer or function has any more
-///
-/// Waits until nobody publishes. Takes what killed publishers have left, too. Mounts that are under way keep their bytes.
-#[derive(Args)]
-struct GcArgs {
     #[command(flatten)]
     answer: AnswerArgs,
 }
@@ -178,7 +167,6 @@ pub(super) fn run(args: &LayerArgs, verbosity: Verbosity) -> Result<ExitCode, Fa
         LayerVerb::Revoke(args) => policy::revoke(args),
         LayerVerb::Policy(args) => policy::policy(args),
         LayerVerb::Import(args) => import::import(args),
-        LayerVerb::Gc(args) => gc(args),
     }
 }
 
@@ -290,28 +278,6 @@ fn delete(args: &DeleteArgs) -> Result<ExitCode, Failure> {
         if !args.answer.json {
             for keeper in &keepers {
                 writeln!(out, "  {keeper} keeps it")?;
-            }
-        }
-        Ok(ExitCode::SUCCESS)
-    })
-}
-
-fn gc(args: &GcArgs) -> Result<ExitCode, Failure> {
-    let freed = args.answer.store.open()?.collect()?;
-    print(|out| {
-        if args.answer.json {
-            let body = json!({ "zips": freed.zips, "size": freed.bytes, "unfinished": freed.unfinished });
-            writeln!(out, "{}", document("layer gc", body))?;
-        } else {
-            write!(
-                out,
-                "{} freed, {}",
-                counted(freed.zips, "zip"),
-                human(freed.bytes)
-            )?;
-            match freed.unfinished {
-                0 => writeln!(out)?,
-                left => writeln!(out, "; {} of killed publishers", counted(left, "file"))?,
             }
         }
         Ok(ExitCode::SUCCESS)
