@@ -12,6 +12,8 @@ use optfs_fuzz::{mutate, stack};
 
 /// Entries that declare more are read at their ends only.
 const MOST_BYTES: u64 = 4 << 20;
+/// Without a cache each piece inflates its block anew: entries are read in so many at most.
+const MOST_PIECES: usize = 256;
 
 fuzz_target!(|input: &[u8]| {
     let Some(stack) = stack(input).map(Arc::new) else {
@@ -58,7 +60,7 @@ fn read(stack: &Stack, content: &Content, entry: EntryRef, sum: u32) {
     if size > MOST_BYTES {
         return;
     }
-    let step = 1 + (sum as usize >> 3) % (64 << 10);
+    let step = (1 + (sum as usize >> 3) % (64 << 10)).max(size as usize / MOST_PIECES);
     let mut whole = Vec::new();
     loop {
         match piece(whole.len() as u64, step) {
