@@ -1,5 +1,6 @@
-//! Checkpoints from files that anybody may have damaged: bytes come out right or not at all, and forged ones, whose
-//! sum is right, never panic and never pass for the whole file.
+//! What an earlier mount kept, in files that anybody may have damaged. Checkpoints: bytes come out right or not at all, and
+//! forged ones, whose sum is right, never panic and never pass for the whole file. The order of reading: bytes come out
+//! right.
 
 #![no_main]
 
@@ -24,8 +25,8 @@ struct Scene {
     content: Vec<u8>,
     archive: Vec<u8>,
     index: PathBuf,
-    file: PathBuf,
-    honest: Vec<u8>,
+    checkpoints: (PathBuf, Vec<u8>),
+    order: (PathBuf, Vec<u8>),
     packed: Vec<u8>,
     _scratch: TempDir,
 }
@@ -37,7 +38,12 @@ fuzz_target!(|input: &[u8]| {
     if kind % 3 == 0 {
         return alone(choices.0, scene);
     }
-    let mut bytes = scene.honest.clone();
+    let is_order = kind >= 192;
+    let ((file, honest), other) = match is_order {
+        true => (&scene.order, &scene.checkpoints),
+        false => (&scene.checkpoints, &scene.order),
+    };
+    let mut bytes = honest.clone();
     if kind % 3 == 1 {
         // Damage: bytes changed here and there, or the end cut off.
         bytes.truncate(bytes.len() - usize::from(choices.byte() / 16));
@@ -52,8 +58,9 @@ fuzz_target!(|input: &[u8]| {
         bytes.extend(sum.to_le_bytes());
     }
     let (body, sum) = bytes.split_at(bytes.len() - 4);
-    let is_forged = bytes != scene.honest && crc32fast::hash(body).to_le_bytes() == sum;
-    fs::write(&scene.file, &bytes).expect("our own directory");
+    let is_forged = !is_order && bytes != *honest && crc32fast::hash(body).to_le_bytes() == sum;
+    fs::write(file, &bytes).expect("our own directory");
+    fs::write(&other.0, &other.1).expect("our own directory");
     let (stack, content, entry) = open(scene);
     let size = stack.entry(entry).declared_size;
     let at = crc32fast::hash(input) as u64 % size;
@@ -116,9 +123,9 @@ fn scene() -> &'static Scene {
         let mut scene = Scene {
             archive: deflated(&content, &packed),
             content,
-            file: index.join("none"),
+            checkpoints: Default::default(),
+            order: Default::default(),
             index,
-            honest: Vec::new(),
             packed,
             _scratch: scratch,
         };
@@ -131,9 +138,14 @@ fn scene() -> &'static Scene {
                 .expect("an honest archive");
         }
         drop(content);
-        let mut files = fs::read_dir(&scene.index).expect("checkpoints were kept");
-        scene.file = files.next().expect("a file of them").expect("its name").path();
-        scene.honest = fs::read(&scene.file).expect("our own file");
+        for file in fs::read_dir(&scene.index).expect("something was kept") {
+            let path = file.expect("its name").path();
+            let honest = fs::read(&path).expect("our own file");
+            match path.extension() {
+                Some(_) => scene.order = (path, honest),
+                None => scene.checkpoints = (path, honest),
+            }
+        }
         scene
     })
 }

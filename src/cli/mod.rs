@@ -53,6 +53,7 @@ mod verbs;
 mod which;
 mod whole_file;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -96,12 +97,35 @@ impl Verbosity {
     };
 }
 
+/// The verbs that mount, alone: building the whole command line takes as long as opening five layers does, and to mount it
+/// is built twice.
+#[derive(Parser)]
+#[command(name = "optfs")]
+struct Quick {
+    #[command(subcommand)]
+    verb: Mounting,
+    #[command(flatten)]
+    verbosity: Verbosity,
+}
+
 #[derive(Subcommand)]
-enum Verb {
+enum Mounting {
     Mount(mount::MountArgs),
     #[command(visible_alias = "unmount")]
     Umount(umount::UmountArgs),
     Run(run::RunArgs),
+    #[command(hide = true)]
+    RunServer(run::ServerArgs),
+    #[command(hide = true)]
+    RunChild(run::ChildArgs),
+    #[command(hide = true)]
+    Guard(guard::GuardArgs),
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    #[command(flatten)]
+    Mounting(Mounting),
     Env(run::EnvArgs),
     Extract(extract::ExtractArgs),
     Ls(ls::LsArgs),
@@ -131,30 +155,37 @@ enum Verb {
     BenchChild(bench::ChildArgs),
     #[command(hide = true)]
     BuildKeeper(layer::KeeperArgs),
-    #[command(hide = true)]
-    Guard(guard::GuardArgs),
-    #[command(hide = true)]
-    RunServer(run::ServerArgs),
-    #[command(hide = true)]
-    RunChild(run::ChildArgs),
+}
+
+impl Cli {
+    /// What is said wrongly, and what is asked of the command line itself, only the whole of it answers.
+    fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
+        match Quick::try_parse_from(args) {
+            Ok(Quick { verb, verbosity }) => Ok(Cli {
+                verb: Verb::Mounting(verb),
+                verbosity,
+            }),
+            Err(_) => Cli::try_parse_from(args),
+        }
+    }
 }
 
 /// Runs the `optfs` command line and returns its exit status.
 pub fn main() -> ExitCode {
     let args: Vec<_> = std::env::args_os().collect();
-    let cli = match Cli::try_parse_from(&args) {
+    let cli = match Cli::parse(&args) {
         Ok(cli) => cli,
         Err(error) => return usage::complaint(&error, &Cli::command(), &args).report(),
     };
     let verbosity = match &cli.verb {
-        Verb::Mount(args) if args.wants_each_request() => Verbosity::EACH_REQUEST,
+        Verb::Mounting(Mounting::Mount(args)) if args.wants_each_request() => Verbosity::EACH_REQUEST,
         _ => cli.verbosity,
     };
     logging::begin(verbosity);
     let result = match cli.verb {
-        Verb::Mount(args) => mount::run(args),
-        Verb::Umount(args) => umount::run(&args),
-        Verb::Run(args) => return run::run(&args),
+        Verb::Mounting(Mounting::Mount(args)) => mount::run(args),
+        Verb::Mounting(Mounting::Umount(args)) => umount::run(&args),
+        Verb::Mounting(Mounting::Run(args)) => return run::run(&args),
         Verb::Env(args) => run::print_environment(&args),
         Verb::Ls(args) => ls::run(&args),
         Verb::Cat(args) => cat::run(&args),
@@ -177,14 +208,14 @@ pub fn main() -> ExitCode {
         Verb::Serve(args) => serve::run(args),
         Verb::Gc(args) => gc::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
-        Verb::RunServer(args) => run::run_server(&args),
-        Verb::RunChild(args) => return run::run_child(&args),
+        Verb::Mounting(Mounting::RunServer(args)) => run::run_server(&args),
+        Verb::Mounting(Mounting::RunChild(args)) => return run::run_child(&args),
         Verb::Completions(args) => completions::run(&args, &Cli::command()),
         Verb::Extract(args) => extract::run(&args, cli.verbosity),
         Verb::Bench(args) => bench::run(&args, cli.verbosity),
         Verb::BenchChild(args) => bench::run_child(&args),
         Verb::BuildKeeper(args) => layer::run_keeper(&args),
-        Verb::Guard(args) => guard::run(&args),
+        Verb::Mounting(Mounting::Guard(args)) => guard::run(&args),
     };
     result.unwrap_or_else(Failure::report)
 }

@@ -1,9 +1,9 @@
-//! Checkpoints of large entries kept in files, so that the next mount of the same archive starts where this one
-//! has been.
+//! What one mount has found out, kept in files for the next one of the same archives: checkpoints of large entries, and
+//! the order in which a stack was read.
 //!
-//! A file is written beside its place and renamed, and belongs to one entry of one archive at one moment. What is
-//! damaged, of another version or of somebody else is as if it were not there. When to keep and to look is left to
-//! `large`.
+//! A file is written beside its place and renamed, and belongs to one entry of one archive, or to one stack, at one
+//! moment. What is damaged, of another version or of somebody else is as if it were not there. When to keep and to look is
+//! left to `large` and `trail`.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write};
@@ -18,15 +18,26 @@ use nix::unistd::geteuid;
 use sha2::{Digest, Sha256};
 
 use crate::archive::{Checkpoint, Entry, EntryError, Member, Stamp};
+use crate::stack::Stack;
 
-/// The first bytes of every file. Another number when anything else about it changes.
-const MAGIC: &[u8; 16] = b"optfs index   1\n";
+/// What a file holds.
+pub(super) struct Format {
+    /// Its first bytes. Another number when anything else about it changes.
+    pub(super) magic: &'static [u8; 16],
+    /// What its name ends in.
+    pub(super) suffix: &'static str,
+}
+
+const CHECKPOINTS: Format = Format {
+    magic: b"optfs index   1\n",
+    suffix: "",
+};
 /// All files together.
 const MOST_BYTES: u64 = 256 << 20;
 /// Bytes at the front and at the end of an entry's data that are part of what identifies it.
 const SAMPLE_BYTES: usize = 4 << 10;
 
-/// One entry of one archive as it was at one moment.
+/// One entry of one archive, or one stack, as it was at one moment.
 #[derive(Clone, Copy)]
 pub(super) struct Identity([u8; 32]);
 
@@ -48,8 +59,22 @@ impl Identity {
         Ok(Identity(hash.finalize().into()))
     }
 
-    fn file_name(&self) -> String {
-        self.0[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    /// Of sizes and times of the archives, and how many entries each has. Another stack that has the same would be read in
+    /// an order that is not its own, which costs time and does no harm.
+    pub(super) fn of_stack(stack: &Stack) -> Identity {
+        let mut hash = Sha256::new();
+        for archive in stack.layers() {
+            let stamp = archive.opened();
+            hash.update(stamp.size.to_le_bytes());
+            hash.update(stamp.modified_ns.to_le_bytes());
+            hash.update(archive.len().to_le_bytes());
+        }
+        Identity(hash.finalize().into())
+    }
+
+    fn file_name(&self, format: &Format) -> String {
+        let digits: String = self.0[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        digits + format.suffix
     }
 }
 
@@ -68,7 +93,28 @@ impl Index {
 
     /// The checkpoints that were kept of an entry, if they are there and whole.
     pub(super) fn load(&self, identity: &Identity) -> Option<Vec<Checkpoint>> {
-        let path = self.directory.join(identity.file_name());
+        let kept = self.read(identity, &CHECKPOINTS)?;
+        let mut rest = &kept[..];
+        let mut checkpoints = Vec::new();
+        while !rest.is_empty() {
+            checkpoints.push(Checkpoint::read_from(&mut rest)?);
+        }
+        Some(checkpoints)
+    }
+
+    /// Keeps the checkpoints of an entry.
+    pub(super) fn store(&self, identity: &Identity, checkpoints: &[Arc<Checkpoint>]) {
+        let room = checkpoints.iter().map(|checkpoint| checkpoint.memory_bytes());
+        let mut bytes = Vec::with_capacity(room.sum());
+        for checkpoint in checkpoints {
+            checkpoint.write_to(&mut bytes);
+        }
+        self.keep(identity, &CHECKPOINTS, &bytes);
+    }
+
+    /// What was kept, if it is there and whole.
+    pub(super) fn read(&self, identity: &Identity, format: &Format) -> Option<Vec<u8>> {
+        let path = self.directory.join(identity.file_name(format));
         let mut file = File::open(&path).ok()?;
         let meta = file.metadata().ok()?;
         // What others may write into would let them say what is in our files.
@@ -83,29 +129,28 @@ impl Index {
         }
         let mut bytes = Vec::with_capacity(meta.len() as usize);
         file.read_to_end(&mut bytes).ok()?;
-        let checkpoints = unpack(&bytes, identity);
-        match &checkpoints {
-            Some(checkpoints) => debug!("{}: {} checkpoints", path.display(), checkpoints.len()),
+        let kept = unpack(bytes, identity, format);
+        match &kept {
+            Some(kept) => debug!("{}: {} bytes", path.display(), kept.len()),
             None => debug!("{}: of another version, or damaged", path.display()),
         }
         // The ones that were used last are the last to go.
         let _ = file.set_modified(SystemTime::now());
-        checkpoints
+        kept
     }
 
-    /// Keeps the checkpoints of an entry; without a place to write nothing is kept, and nothing is said.
-    pub(super) fn store(&self, identity: &Identity, checkpoints: &[Arc<Checkpoint>]) {
-        let bytes = pack(identity, checkpoints);
+    /// Keeps something; without a place to write nothing is kept, and nothing is said.
+    pub(super) fn keep(&self, identity: &Identity, format: &Format, what: &[u8]) {
+        let bytes = pack(identity, format, what);
         if let Err(error) = self
             .make_room(bytes.len() as u64)
-            .and_then(|()| self.write(identity, &bytes))
+            .and_then(|()| self.write(&identity.file_name(format), &bytes))
         {
             debug!("{}: {error}", self.directory.display());
         }
     }
 
-    fn write(&self, identity: &Identity, bytes: &[u8]) -> io::Result<()> {
-        let name = identity.file_name();
+    fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         static WRITTEN: AtomicU64 = AtomicU64::new(0);
         let nth = WRITTEN.fetch_add(1, Ordering::Relaxed);
         let unfinished = self
@@ -153,37 +198,29 @@ impl Index {
     }
 }
 
-/// 32 digits, and behind a dot the process that is writing it or died of it.
+/// 32 digits, and behind dots what it holds and the process that is writing it or died of it.
 fn is_file_name(name: &str) -> bool {
     let digits = name.split('.').next().unwrap_or_default();
     digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-fn pack(identity: &Identity, checkpoints: &[Arc<Checkpoint>]) -> Vec<u8> {
-    let room = checkpoints
-        .iter()
-        .map(|checkpoint| checkpoint.memory_bytes())
-        .sum();
-    let mut bytes = Vec::with_capacity(room);
-    bytes.extend_from_slice(MAGIC);
-    bytes.extend_from_slice(&identity.0);
-    for checkpoint in checkpoints {
-        checkpoint.write_to(&mut bytes);
-    }
+fn pack(identity: &Identity, format: &Format, what: &[u8]) -> Vec<u8> {
+    let mut bytes = [format.magic, &identity.0[..], what].concat();
     let sum = crc32fast::hash(&bytes);
     bytes.extend_from_slice(&sum.to_le_bytes());
     bytes
 }
 
-fn unpack(bytes: &[u8], identity: &Identity) -> Option<Vec<Checkpoint>> {
-    let (bytes, sum) = bytes.split_last_chunk()?;
-    if crc32fast::hash(bytes) != u32::from_le_bytes(*sum) {
-        return None;
-    }
-    let mut rest = bytes.strip_prefix(MAGIC)?.strip_prefix(&identity.0)?;
-    let mut checkpoints = Vec::new();
-    while !rest.is_empty() {
-        checkpoints.push(Checkpoint::read_from(&mut rest)?);
-    }
-    Some(checkpoints)
+fn unpack(mut bytes: Vec<u8>, identity: &Identity, format: &Format) -> Option<Vec<u8>> {
+    let (packed, sum) = bytes.split_last_chunk()?;
+    let is_whole = crc32fast::hash(packed) == u32::from_le_bytes(*sum);
+    let kept = packed
+        .strip_prefix(format.magic)?
+        .strip_prefix(&identity.0)?
+        .len();
+    let end = packed.len();
+    is_whole.then(|| {
+        bytes.truncate(end);
+        bytes.split_off(end - kept)
+    })
 }

@@ -246,7 +246,7 @@ impl Large {
             return;
         }
         state.places_kept = state.places.len();
-        let checkpoints: Vec<_> = state.places.all().map(Arc::clone).collect();
+        let checkpoints: Vec<_> = state.places.all().collect();
         drop(state);
         index.store(identity, &checkpoints);
     }
@@ -287,7 +287,7 @@ impl Large {
         loop {
             let resting = state.nearest_resting(start);
             let resting_at = resting.map(|i| state.resting[i].offset());
-            let checkpoint = state.places.before(start).map(Arc::clone);
+            let checkpoint = state.places.before(start);
             let checkpoint_at = checkpoint.as_ref().map(|checkpoint| checkpoint.output_offset());
             let known = resting_at.max(checkpoint_at).unwrap_or(0);
             let soon = |&at: &u64| at > known && at <= start && start - at <= WORTH_WAITING_BYTES;

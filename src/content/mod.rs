@@ -12,6 +12,7 @@ mod large;
 mod link;
 mod piece;
 mod places;
+mod trail;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -30,6 +31,7 @@ use given::Given;
 use index::Index;
 use large::{BLOCK_BYTES, Large};
 use piece::{Buffers, Piece};
+use trail::Trail;
 
 pub use link::{LinkError, MAX_TARGET_BYTES};
 
@@ -40,6 +42,8 @@ const WHOLE_BYTES: u64 = 8 << 20;
 const AT_HAND_BYTES: u64 = 64 << 10;
 /// Inflated ahead of a reader at most, and never more than an eighth of the cache.
 const AHEAD_BYTES: u64 = 4 << 20;
+/// The same along what was read by an earlier mount, and never more than a quarter of the cache.
+const TRAIL_BYTES: u64 = 32 << 20;
 /// Threads that inflate ahead at most: one core less than there are.
 const AHEAD_THREADS: usize = 4;
 /// Large entries whose decoders may rest for readers who go on.
@@ -80,6 +84,7 @@ struct Inner {
     /// Where readers keep what they are given: what they were given.
     given: Option<Given>,
     index: Option<Arc<Index>>,
+    trail: Option<Trail>,
     whole_bytes: u64,
     large: Mutex<HashMap<EntryRef, Arc<Large>>>,
 }
@@ -98,12 +103,15 @@ impl Content {
     pub fn new(stack: Arc<Stack>, keeping: &Keeping) -> Content {
         // An entry that takes the whole cache would push out everything else for each of its reads.
         let whole_bytes = WHOLE_BYTES.min((keeping.capacity_bytes / 4).max(WHOLE_AT_LEAST_BYTES));
+        let index = keeping.index_directory.as_deref().map(Index::new);
+        let trail_bytes = TRAIL_BYTES.min(keeping.capacity_bytes / 4);
         let inner = Arc::new(Inner {
             given: keeping.readers_keep.then(|| Given::new(&stack)),
             stack,
             cache: Cache::new(keeping.capacity_bytes),
             blocks: Buffers::new(BLOCK_BYTES as usize),
-            index: keeping.index_directory.as_deref().map(Index::new),
+            trail: index.as_ref().map(|index| Trail::new(index, trail_bytes)),
+            index,
             whole_bytes,
             large: Mutex::default(),
         });
@@ -144,6 +152,7 @@ impl Content {
             .declared_size
             .min(offset.saturating_add(size.min(MAX_READ_BYTES) as u64));
         if inner.is_whole(entry) {
+            self.note(Key::Whole(entry));
             let is_all = offset == 0 && end == declared.declared_size;
             if inner.given.is_some() && is_all && end <= AT_HAND_BYTES {
                 return self.read_at_once(entry, deliver);
@@ -248,6 +257,9 @@ impl Content {
         let (first, last) = (offset / BLOCK_BYTES, (end - 1) / BLOCK_BYTES);
         let within = |index: u64, at: u64| (at - index * BLOCK_BYTES) as usize;
         let inner = &*self.inner;
+        for index in first..=last {
+            self.note(Key::Block(entry, index));
+        }
         // Blocks may be in memory from before.
         large.standing_verdict()?;
         if large.is_jump(offset..end) && !inner.cache.holds(&Key::Block(entry, first)) {
@@ -283,6 +295,22 @@ impl Content {
         })
     }
 
+    /// Notes what is asked for, and has that inflated which was asked for next by an earlier mount.
+    fn note(&self, key: Key) {
+        let Some(trail) = &self.inner.trail else { return };
+        let (inner, next) = (&self.inner, trail.note(&self.inner.stack, key));
+        // What is whole depends on the size of the cache, which may have been another one.
+        let is_wanted = |key: &Key| match *key {
+            Key::Whole(entry) => inner.is_whole(entry) && !inner.was_given(entry),
+            Key::Block(entry, _) => !inner.is_whole(entry),
+            Key::Checkpoints(_) => false,
+        };
+        let mut next = next.into_iter().filter(is_wanted).peekable();
+        if next.peek().is_some() {
+            self.ahead.want(next);
+        }
+    }
+
     /// Goes on inflating for a reader who goes through in order. Only now, with the block in hand: the
     /// decoder that gave it is the one that goes on.
     fn want_blocks_behind(&self, large: &Large, entry: EntryRef, index: u64) {
@@ -306,8 +334,11 @@ impl Content {
 }
 
 impl Drop for Content {
-    /// A thread that inflates ahead may still be at it: nobody waits for that, but checkpoints are kept.
+    /// A thread that inflates ahead may still be at it: nobody waits for that, but what was found out is kept.
     fn drop(&mut self) {
+        if let Some(trail) = &self.inner.trail {
+            trail.remember(&self.inner.stack);
+        }
         let large: Vec<_> = self.inner.large.lock().values().map(Arc::clone).collect();
         for large in large {
             large.remember();

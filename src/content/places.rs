@@ -21,17 +21,45 @@ const TOO_MANY_UNPACKED: usize = 384;
 /// The checkpoints of one entry, by the offset where they stand.
 #[derive(Default)]
 pub(super) struct Places {
-    by_offset: BTreeMap<u64, Arc<Checkpoint>>,
-    /// Those that are not compressed, and those that are compressed and not pruned.
-    unpacked: Vec<u64>,
+    by_offset: BTreeMap<u64, Standing>,
+    /// Those that are not compressed. Their windows lie end to end: each by itself would leave a hole behind, too small for
+    /// the next and large beside what is left of it.
+    waiting: Vec<Waiting>,
+    windows: Vec<u8>,
+    /// Those that are compressed and not pruned.
     unpruned: Vec<u64>,
+}
+
+enum Standing {
+    Kept(Arc<Checkpoint>),
+    /// The place among those that wait.
+    Waiting(usize),
+}
+
+struct Waiting {
+    /// Without its window.
+    checkpoint: Checkpoint,
+    /// Where its window begins.
+    window_at: usize,
 }
 
 impl Places {
     /// The last one at `offset` or before.
-    pub(super) fn before(&self, offset: u64) -> Option<&Arc<Checkpoint>> {
-        let (_, checkpoint) = self.by_offset.range(..=offset).next_back()?;
-        Some(checkpoint)
+    pub(super) fn before(&self, offset: u64) -> Option<Arc<Checkpoint>> {
+        let (_, standing) = self.by_offset.range(..=offset).next_back()?;
+        Some(self.whole(standing))
+    }
+
+    fn whole(&self, standing: &Standing) -> Arc<Checkpoint> {
+        match *standing {
+            Standing::Kept(ref checkpoint) => Arc::clone(checkpoint),
+            Standing::Waiting(nth) => {
+                let (waiting, next) = (&self.waiting[nth], self.waiting.get(nth + 1));
+                let end = next.map_or(self.windows.len(), |next| next.window_at);
+                let window = &self.windows[waiting.window_at..end];
+                Arc::new(waiting.checkpoint.with_window(window))
+            }
+        }
     }
 
     /// Where a decoder that stands at `offset` is to take the next one, unless there is one already.
@@ -59,57 +87,76 @@ impl Places {
 
     /// Adds one whose window is not compressed.
     pub(super) fn add(&mut self, checkpoint: Checkpoint) {
-        self.unpacked.push(checkpoint.output_offset());
-        self.put(checkpoint);
+        let window_at = self.windows.len();
+        self.windows
+            .extend_from_slice(checkpoint.plain_window().unwrap_or_default());
+        let standing = Standing::Waiting(self.waiting.len());
+        self.by_offset.insert(checkpoint.output_offset(), standing);
+        self.waiting.push(Waiting {
+            checkpoint: checkpoint.with_window(&[]),
+            window_at,
+        });
     }
 
     /// Whether more wait to be compressed than should.
     pub(super) fn has_many_unpacked(&self) -> bool {
-        self.unpacked.len() > MANY_UNPACKED
+        self.waiting.len() > MANY_UNPACKED
     }
 
     /// Whether no more may wait.
     pub(super) fn has_too_many_unpacked(&self) -> bool {
-        self.unpacked.len() > TOO_MANY_UNPACKED
+        self.waiting.len() > TOO_MANY_UNPACKED
     }
 
     /// One to be compressed, and given back to [`Places::put_packed`].
     pub(super) fn take_unpacked(&mut self) -> Option<Arc<Checkpoint>> {
-        let offset = self.unpacked.pop()?;
-        self.by_offset.get(&offset).map(Arc::clone)
+        let standing = Standing::Waiting(self.waiting.len().checked_sub(1)?);
+        let checkpoint = self.whole(&standing);
+        if let Some(Waiting { window_at, .. }) = self.waiting.pop() {
+            self.windows.truncate(window_at);
+        }
+        if self.waiting.is_empty() {
+            self.windows = Vec::new();
+        }
+        // Until it is given back, whoever comes by starts from it.
+        self.keep(Arc::clone(&checkpoint));
+        Some(checkpoint)
     }
 
     pub(super) fn put_packed(&mut self, checkpoint: Checkpoint) {
         self.unpruned.push(checkpoint.output_offset());
-        self.put(checkpoint);
+        self.keep(Arc::new(checkpoint));
     }
 
     /// How many are not pruned.
     pub(super) fn unpruned(&self) -> usize {
-        self.unpacked.len() + self.unpruned.len()
+        self.waiting.len() + self.unpruned.len()
     }
 
     /// One to be pruned, and given back to [`Places::put_pruned`].
     pub(super) fn next_unpruned(&mut self) -> Option<Arc<Checkpoint>> {
-        let offset = self.unpacked.pop().or_else(|| self.unpruned.pop())?;
-        self.by_offset.get(&offset).map(Arc::clone)
+        if let Some(checkpoint) = self.take_unpacked() {
+            return Some(checkpoint);
+        }
+        let offset = self.unpruned.pop()?;
+        self.by_offset.get(&offset).map(|standing| self.whole(standing))
     }
 
     pub(super) fn put_pruned(&mut self, checkpoint: Checkpoint) {
-        self.put(checkpoint);
+        self.keep(Arc::new(checkpoint));
     }
 
-    fn put(&mut self, checkpoint: Checkpoint) {
+    fn keep(&mut self, checkpoint: Arc<Checkpoint>) {
         let offset = checkpoint.output_offset();
-        self.by_offset.insert(offset, Arc::new(checkpoint));
+        self.by_offset.insert(offset, Standing::Kept(checkpoint));
     }
 
     pub(super) fn len(&self) -> usize {
         self.by_offset.len()
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Checkpoint>> {
-        self.by_offset.values()
+    pub(super) fn all(&self) -> impl Iterator<Item = Arc<Checkpoint>> {
+        self.by_offset.values().map(|standing| self.whole(standing))
     }
 }
 

@@ -19,10 +19,12 @@ use super::wire::{
     Body, Full, Greeting, GreetingReply, Header, MAJOR, MINOR, OUT_HEADER_BYTES, Operation, split_arguments,
     split_message,
 };
+use crate::fs::MAX_READ_BYTES;
 use crate::guide::Guide;
 
-/// What a read of /dev/fuse must have room for (`FUSE_MIN_READ_BUFFER`), and many forgotten inodes more.
-const REQUEST_BYTES: usize = 64 << 10;
+/// What a read of /dev/fuse must have room for: the longest write that was agreed on, be it by the other transport, and its
+/// header. Memory only as far as requests reach.
+const REQUEST_BYTES: usize = MAX_READ_BYTES + PAGE_BYTES;
 /// Nothing is ever written to the mount: what the kernel insists on.
 const MAX_WRITE_BYTES: u32 = 4096;
 /// Several readings at the same time, a number of pages to be said, a second word of flags.

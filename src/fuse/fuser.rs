@@ -17,8 +17,10 @@ use fuser::{
     ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyIoctl, ReplyLseek, ReplyOpen, ReplyPoll, ReplyStatfs,
     ReplyWrite, ReplyXattr, Request, Session, SessionACL, TimeOrNow, WriteFlags,
 };
-use log::debug;
+use log::{debug, info};
 
+use super::answer::Answerer;
+use super::device;
 use super::placement::Placement;
 use super::policy::{
     self, CAPABILITIES, Complaints, FOR_EVER_SECONDS, MAX_BACKGROUND, XattrReply, kept_seconds, xattr_reply,
@@ -47,21 +49,41 @@ pub(super) fn begin(guide: Arc<Guide>, device: OwnedFd, threads: usize) -> io::R
     drop(spare);
     let complaints = Complaints::default();
     let adapter = Adapter {
-        answers: Arc::new(Answers { guide, complaints }),
+        answers: Arc::new(Answers {
+            guide: Arc::clone(&guide),
+            complaints,
+        }),
         placement: Placement::new(threads, device.try_clone().ok()),
         pool: Pool::new(answering),
     };
+    let same_device = device.try_clone()?;
     // The kernel decides who may ask: `allow_other` is a mount option.
-    Ok(Begun(Session::from_fd(adapter, device, SessionACL::All, config)?))
+    let session = Session::from_fd(adapter, device, SessionACL::All, config)?;
+    Ok(Begun {
+        session,
+        device: same_device,
+        guide,
+    })
 }
 
 /// A session that the kernel has agreed to.
-pub(super) struct Begun(Session<Adapter>);
+pub(super) struct Begun {
+    session: Session<Adapter>,
+    device: OwnedFd,
+    guide: Arc<Guide>,
+}
 
 impl Begun {
     /// Answers requests until the mount is gone.
     pub(super) fn run(self) -> io::Result<()> {
-        self.0.run()
+        match self.session.run() {
+            // The crate gives up when it gets a thread too few. Those that it has started go on, and this one answers, too.
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                info!("threads are few: served with as many as there are");
+                device::serve_with(1, &self.device, &Answerer::new(self.guide))
+            }
+            result => result,
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! The mount table: which optfs mounts there are, which of them are dead, and unmounting.
 
 use std::ffi::OsString;
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,6 +13,9 @@ use nix::sys::statvfs::statvfs;
 use thiserror::Error;
 
 use super::attach::{FILESYSTEM_TYPE, HELPER};
+
+/// As long as the mount table usually is at most.
+const MOUNTINFO_BYTES: usize = 16 << 10;
 
 /// One line of the mount table (proc(5), /proc/PID/mountinfo).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +75,10 @@ impl Mount {
 
 /// All mounts that this process sees, in the order in which they were made.
 pub fn mounts() -> Result<Vec<Mount>, MountsError> {
-    Ok(parse(&fs::read("/proc/self/mountinfo")?))
+    // The kernel writes the table anew for each piece that is read of it.
+    let mut table = Vec::with_capacity(MOUNTINFO_BYTES);
+    File::open("/proc/self/mountinfo")?.read_to_end(&mut table)?;
+    Ok(parse(&table))
 }
 
 /// Takes a mount away: at once, or with `lazy` out of sight now and away when its last user is gone.

@@ -6,9 +6,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::thread;
 
-use parking_lot::Mutex;
 use thiserror::Error;
 
 use super::session::Life;
@@ -17,9 +15,6 @@ use crate::guide::Guide;
 
 /// Whether the kernel offers rings to new mounts.
 const SWITCH: &str = "/sys/module/fuse/parameters/enable_uring";
-
-/// What a session starts beside the threads that answer: one that stands aside, those that inflate, and one to spare.
-const SPARE_THREADS: usize = 4;
 
 /// Which way requests are to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -133,29 +128,7 @@ pub(super) fn begin(
     };
     Ok(match over_rings {
         true => Begun::Uring(uring::begin(guide, device, threads.max(1), is_required)?),
-        false if can_start(threads + SPARE_THREADS) => {
-            Begun::Fuser(Box::new(fuser::begin(guide, device, threads)?))
-        }
-        // The crate gives up a mount for which it gets a thread too few; here one alone would do.
-        false => {
-            log::info!("threads are few: served with as many as there are");
-            Begun::Device(device::begin(guide, device, threads, life)?)
-        }
-    })
-}
-
-/// Whether so many threads can be had at the same time.
-fn can_start(threads: usize) -> bool {
-    let all_started = Mutex::new(());
-    let waiting = all_started.lock();
-    thread::scope(|scope| {
-        let start = |_| {
-            let wait = || drop(all_started.lock());
-            thread::Builder::new().spawn_scoped(scope, wait).is_ok()
-        };
-        let started = (0..threads).all(start);
-        drop(waiting);
-        started
+        false => Begun::Fuser(Box::new(fuser::begin(guide, device, threads)?)),
     })
 }
 

@@ -182,6 +182,15 @@ impl Stack {
         self.nodes[node.index()].provider
     }
 
+    /// The entry at a place in the index of a layer, both counted from 0, if there is one.
+    pub fn entry_at(&self, layer: usize, entry: usize) -> Option<EntryRef> {
+        let archive = self.layers.get(layer)?;
+        (entry < archive.len()).then(|| EntryRef {
+            layer: LayerIdx(layer as u16),
+            entry: EntryId::from_index(entry),
+        })
+    }
+
     /// The entry of a layer that a reference means.
     pub fn entry(&self, entry: EntryRef) -> Entry<'_> {
         self.layer(entry.layer).entry(entry.entry)
