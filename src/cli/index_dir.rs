@@ -1,5 +1,5 @@
-//! `--index-dir` and `--no-index`: where checkpoints of large files are kept between mounts. What is in there is
-//! the business of `content`.
+//! `--index-dir` and `--no-index`: where what one mount has found out is kept for the next. What is in there is the business
+//! of `content`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -9,11 +9,12 @@ use clap::Args;
 /// Words of every command that serves a view.
 #[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct IndexArgs {
-    /// Where places inside large deflated files are kept, from which reading can begin at once when they are
-    /// mounted again [default: optfs/index in the user's cache directory]
+    /// Where what this mount finds out is kept for the next one of the same archives: places inside large deflated
+    /// files, from which reading can begin at once, and the order in which files were read [default: optfs/index in the
+    /// user's cache directory]
     #[arg(long, value_name = "DIR", env = "OPTFS_INDEX_DIR")]
     index_dir: Option<PathBuf>,
-    /// Keep nothing of large files for the next mount
+    /// Keep nothing for the next mount
     #[arg(long)]
     no_index: bool,
 }
