@@ -53,6 +53,23 @@ fn private_files_open_to_the_owner_that_uid_names() {
 }
 
 #[test]
+fn an_ordinary_users_mount_outlives_its_serving_process() {
+    let _device = Device::with_mode(0o666);
+    let theirs = Theirs::new();
+    theirs.mount_with(&["--supervise", "--transport=fuser"]);
+    for (file, content) in [("public", "public"), ("program", "#!/bin/sh\necho runs\n")] {
+        let mut worker = None;
+        until("somebody serves", || {
+            worker = theirs.place.worker();
+            worker.is_some()
+        });
+        worker.expect("found above").kill();
+        assert_eq!(theirs.shell(&format!("cat {file}")).stdout, content);
+    }
+    theirs.unmount();
+}
+
+#[test]
 fn an_ordinary_user_mounts_and_unmounts() {
     let _device = Device::with_mode(0o666);
     let theirs = Theirs::new();
