@@ -109,7 +109,7 @@ impl Content {
             given: keeping.readers_keep.then(|| Given::new(&stack)),
             stack,
             cache: Cache::new(keeping.capacity_bytes),
-            blocks: Buffers::new(BLOCK_BYTES as usize),
+            blocks: Buffers::new(BLOCK_BYTES as usize, keeping.capacity_bytes),
             trail: index.as_ref().map(|index| Trail::new(index, trail_bytes)),
             index,
             whole_bytes,

@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 
 use crate::cache::Weigh;
 
-/// Buffers that wait to be used again at most: the memory that a new one would take has to be cleared by the
-/// kernel page by page.
+/// Buffers that wait to be used again at most, and never more than an eighth of what is kept: the memory that a new one
+/// would take has to be cleared by the kernel page by page.
 const MAX_WAITING: usize = 8;
 
 /// The bytes of an entry or of a block of one.
@@ -70,13 +70,19 @@ impl Weigh for Arc<Piece> {
 #[derive(Debug)]
 pub(super) struct Buffers {
     size_bytes: usize,
+    most_waiting: usize,
     waiting: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Buffers {
-    pub(super) fn new(size_bytes: usize) -> Arc<Buffers> {
-        let waiting = Mutex::default();
-        Arc::new(Buffers { size_bytes, waiting })
+    /// Buffers beside a cache of so many bytes.
+    pub(super) fn new(size_bytes: usize, capacity_bytes: u64) -> Arc<Buffers> {
+        let eighth = capacity_bytes / 8 / size_bytes as u64;
+        Arc::new(Buffers {
+            size_bytes,
+            most_waiting: usize::try_from(eighth).map_or(MAX_WAITING, |eighth| eighth.min(MAX_WAITING)),
+            waiting: Mutex::default(),
+        })
     }
 
     /// A piece of `len` bytes, filled by `fill`, which must write all of them.
@@ -99,7 +105,7 @@ impl Buffers {
 
     fn take_back(&self, buffer: Vec<u8>) {
         let mut waiting = self.waiting.lock();
-        if waiting.len() < MAX_WAITING {
+        if waiting.len() < self.most_waiting {
             waiting.push(buffer);
         }
     }
@@ -119,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_buffer_is_used_again_by_pieces_of_its_size() {
-        let buffers = Buffers::new(4);
+        let buffers = Buffers::new(4, 8 * 4 * 2);
         let fill = |with: u8| {
             move |bytes: &mut [u8]| -> Result<(), ()> {
                 bytes.fill(with);
