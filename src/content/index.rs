@@ -18,7 +18,6 @@ use nix::unistd::geteuid;
 use sha2::{Digest, Sha256};
 
 use crate::archive::{Checkpoint, Entry, EntryError, Member, Stamp};
-use crate::stack::Stack;
 
 /// What a file holds.
 pub(super) struct Format {
@@ -39,7 +38,7 @@ const SAMPLE_BYTES: usize = 4 << 10;
 
 /// One entry of one archive, or one stack, as it was at one moment.
 #[derive(Clone, Copy)]
-pub(super) struct Identity([u8; 32]);
+pub(super) struct Identity(pub(super) [u8; 32]);
 
 impl Identity {
     /// Of what the directory says, of size and time of the archive, and of some of the data itself.
@@ -57,19 +56,6 @@ impl Identity {
             hash.update(&sample[..read]);
         }
         Ok(Identity(hash.finalize().into()))
-    }
-
-    /// Of sizes and times of the archives, and how many entries each has. Another stack that has the same would be read in
-    /// an order that is not its own, which costs time and does no harm.
-    pub(super) fn of_stack(stack: &Stack) -> Identity {
-        let mut hash = Sha256::new();
-        for archive in stack.layers() {
-            let stamp = archive.opened();
-            hash.update(stamp.size.to_le_bytes());
-            hash.update(stamp.modified_ns.to_le_bytes());
-            hash.update(archive.len().to_le_bytes());
-        }
-        Identity(hash.finalize().into())
     }
 
     fn file_name(&self, format: &Format) -> String {

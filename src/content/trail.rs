@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
 
 use super::Key;
 use super::index::{Format, Identity, Index};
@@ -103,7 +104,7 @@ impl Trail {
             self.is_full.store(true, Ordering::Relaxed);
         }
         let courses = state.kept.get_or_insert_with(|| {
-            let kept = self.index.read(&Identity::of_stack(stack), &TRAIL);
+            let kept = self.index.read(&identity(stack), &TRAIL);
             let orders = kept.and_then(|kept| unpack(&kept, stack)).unwrap_or_default();
             orders.into_iter().map(Course::new).collect()
         });
@@ -121,8 +122,7 @@ impl Trail {
         let before: Vec<_> = kept.into_iter().map(|course| course.steps).collect();
         let orders = with_latest(walked, &state.seen, &before);
         if orders != before {
-            self.index
-                .keep(&Identity::of_stack(stack), &TRAIL, &pack(&orders));
+            self.index.keep(&identity(stack), &TRAIL, &pack(&orders));
         }
     }
 }
@@ -228,6 +228,19 @@ fn with_latest<K: Copy + Eq + Hash>(
     let others = before.iter().enumerate().filter(|&(nth, _)| Some(nth) != same);
     let others = others.map(|(_, order)| order.clone());
     [latest].into_iter().chain(others).take(MOST_COURSES).collect()
+}
+
+/// Sizes and times of the archives, and how many entries each has. Another stack that has the same would be read in an order
+/// that is not its own, which costs time and does no harm.
+fn identity(stack: &Stack) -> Identity {
+    let mut hash = Sha256::new();
+    for archive in stack.layers() {
+        let stamp = archive.opened();
+        hash.update(stamp.size.to_le_bytes());
+        hash.update(stamp.modified_ns.to_le_bytes());
+        hash.update(archive.len().to_le_bytes());
+    }
+    Identity(hash.finalize().into())
 }
 
 fn weight_bytes(stack: &Stack, key: Key) -> u64 {
