@@ -54,18 +54,18 @@ impl Scene {
     }
 
     fn of(layers: &[(&str, Fill<'_>)]) -> Scene {
-        let scratch = TempDir::new().unwrap();
+        let scratch = TempDir::new().expect("room for a directory");
         let paths: Vec<PathBuf> = layers
             .iter()
             .map(|(name, fill)| {
                 let path = scratch.path().join(name);
                 let mut zip = Zip::create(&path);
                 fill(&mut zip);
-                zip.0.finish().unwrap();
+                zip.0.finish().expect("room for a zip");
                 path
             })
             .collect();
-        let stack = layers::open(&paths).unwrap();
+        let stack = layers::open(&paths).expect("zips of our own");
         Scene {
             view: View {
                 fs: Fs::new(Arc::new(stack), Options::default()),
@@ -86,27 +86,31 @@ struct Zip(ZipWriter<File>);
 
 impl Zip {
     fn create(path: &Path) -> Zip {
-        Zip(ZipWriter::new(File::create(path).unwrap()))
+        Zip(ZipWriter::new(File::create(path).expect("our own directory")))
     }
 
     fn options(mode: u32) -> SimpleFileOptions {
-        let time = DateTime::from_date_and_time(2024, 5, 6, 7, 8, 10).unwrap();
+        let time = DateTime::from_date_and_time(2024, 5, 6, 7, 8, 10).expect("a date");
         SimpleFileOptions::default()
             .unix_permissions(mode)
             .last_modified_time(time)
     }
 
     fn file(&mut self, name: &str, mode: u32, bytes: &[u8]) {
-        self.0.start_file(name, Zip::options(mode)).unwrap();
-        self.0.write_all(bytes).unwrap();
+        self.0
+            .start_file(name, Zip::options(mode))
+            .expect("room for an entry");
+        self.0.write_all(bytes).expect("room for bytes");
     }
 
     fn dir(&mut self, name: &str, mode: u32) {
-        self.0.add_directory(name, Zip::options(mode)).unwrap();
+        self.0
+            .add_directory(name, Zip::options(mode))
+            .expect("room for an entry");
     }
 
     fn link(&mut self, name: &str, target: &str) {
-        self.0.add_symlink(name, target, Zip::options(0o777)).unwrap();
+        self.0.add_symlink(name, target, Zip::options(0o777)).expect("room for a link");
     }
 }
 
@@ -168,7 +172,7 @@ fn expect(state: &State<'_>, name: &str, expected: &str) {
     let found = text(state);
     if std::env::var_os("OPTFS_DRAW_SCREENS").is_some() {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli/explore/screens");
-        std::fs::write(directory.join(name), found).unwrap();
+        std::fs::write(directory.join(name), found).expect("our own directory");
         return;
     }
     assert!(found == expected, "{name} is\n{expected}\nfound\n{found}");
