@@ -110,7 +110,9 @@ impl Zip {
     }
 
     fn link(&mut self, name: &str, target: &str) {
-        self.0.add_symlink(name, target, Zip::options(0o777)).expect("room for a link");
+        self.0
+            .add_symlink(name, target, Zip::options(0o777))
+            .expect("room for a link");
     }
 }
 
