@@ -18,16 +18,16 @@ thread_local! {
 }
 
 fuzz_target!(|input: &[u8]| {
-    let mut choices = Choices(input);
-    match choices.byte() % 8 {
-        0 => in_pieces(&mut choices, scan),
-        1 => in_pieces(&mut choices, chunked),
+    match input {
+        [0, rest @ ..] => in_pieces(rest, scan),
+        [1, rest @ ..] => in_pieces(rest, chunked),
         // A letter is the first byte of a request.
         _ => connection(input),
     }
 });
 
-fn in_pieces<T: PartialEq + std::fmt::Debug>(choices: &mut Choices, read: impl Fn(&[&[u8]]) -> T) {
+fn in_pieces<T: PartialEq + std::fmt::Debug>(input: &[u8], read: impl Fn(&[&[u8]]) -> T) {
+    let mut choices = Choices(input);
     let cuts: Vec<usize> = (0..4).map(|_| usize::from(choices.byte())).collect();
     let whole = choices.0;
     let (mut rest, mut pieces) = (whole, Vec::new());

@@ -9,9 +9,16 @@ use optfs_fuzz::{FILE, archive, zip};
 
 fuzz_target!(|name: &[u8]| {
     let checked = RelPath::check(name);
-    assert_eq!(checked.as_ref().ok().map(RelPath::as_bytes), model(name).as_deref());
+    assert_eq!(
+        checked.as_ref().ok().map(RelPath::as_bytes),
+        model(name).as_deref()
+    );
     if let Ok(path) = &checked {
-        assert_eq!(RelPath::check(path.as_bytes()).as_ref(), Ok(path), "folded once is folded");
+        assert_eq!(
+            RelPath::check(path.as_bytes()).as_ref(),
+            Ok(path),
+            "folded once is folded"
+        );
     }
     let printed = printed(name);
     assert!(!printed.chars().any(char::is_control), "{printed:?}");

@@ -5,6 +5,7 @@
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 use optfs::archive::Archive;
 use optfs::content::{Content, Keeping};
+use optfs::explain::check::{self, check};
 use optfs::explain::diff::{Options, diff};
 use optfs::explain::order::Order;
 use optfs::explain::{Merged, root, shadows, waste, weight, which};
@@ -92,6 +93,7 @@ fn ask(stack: Arc<Stack>) {
         );
         let _ = (order.pairs(), order.groups(), order.permutations());
     }
+    let _ = check(&stack, &check::Options::default(), &());
     let content = Content::new(Arc::clone(&stack), &Keeping::default());
     let tree = Merged(&stack, &content);
     let options = Options {

@@ -78,7 +78,11 @@ fuzz_target!(|input: &[u8]| {
     };
     let _ = check(&stack, &options, &());
     let _ = digests(&content, &stack, &[NodeId::ROOT], &());
-    for path in [&b"python/a/b.py"[..], b"lib/liba.so/../x", b"nodejs/node_modules/a/"] {
+    for path in [
+        &b"python/a/b.py"[..],
+        b"lib/liba.so/../x",
+        b"nodejs/node_modules/a/",
+    ] {
         let target = |_| content_of_link(input);
         let _ = chain(&stack, path, true, target);
     }
@@ -89,7 +93,8 @@ fn content_of_link(input: &[u8]) -> Result<Vec<u8>, ()> {
 }
 
 fn resolve_all(tree: &Opt<'_>) {
-    let places = |paths: &[&[u8]]| -> Vec<_> { paths.iter().map(|path| Place::Layers(path.to_vec())).collect() };
+    let places =
+        |paths: &[&[u8]]| -> Vec<_> { paths.iter().map(|path| Place::Layers(path.to_vec())).collect() };
     let version = Version { major: 3, minor: 12 };
     let machine = Machine::X86_64;
     let python = places(&[b"python", b"python/lib/python3.12/site-packages"]);
@@ -106,5 +111,10 @@ fn resolve_all(tree: &Opt<'_>) {
     let ruby = places(&[b"ruby/gems/3.3.0", b"ruby/lib"]);
     let _ = resolve(tree, Wanted::Ruby, &ruby, b"a");
     let _ = resolve(tree, Wanted::File(Sort::Command), &places(&[b"bin"]), b"a");
-    let _ = resolve(tree, Wanted::File(Sort::Library(machine)), &places(&[b"lib"]), b"liba.so");
+    let _ = resolve(
+        tree,
+        Wanted::File(Sort::Library(machine)),
+        &places(&[b"lib"]),
+        b"liba.so",
+    );
 }

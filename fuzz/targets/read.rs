@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 use optfs::content::{Content, Keeping};
+use optfs::explain::check::{Options, check};
 use optfs::stack::{Body, EntryRef, Stack};
 use optfs_fuzz::{mutate, stack};
 
@@ -38,6 +39,18 @@ fuzz_target!(|input: &[u8]| {
             }
             Body::Directory(_) => {}
         }
+    }
+    let entries = stack.layers().iter().flat_map(|layer| layer.entries());
+    if entries
+        .map(|(_, entry)| entry.declared_size)
+        .fold(0, u64::saturating_add)
+        <= MOST_BYTES
+    {
+        let deep = Options {
+            deep: true,
+            ..Options::default()
+        };
+        let _ = check(&stack, &deep, &());
     }
 });
 

@@ -12,7 +12,36 @@ use optfs::stack::Stack;
 use optfs_fuzz::{Choices, FILE, LINK, archive, pieces, zip};
 
 /// Inodes that there are, and some of what a mount tells of itself.
-const INODES: [u64; 12] = [0, 1, 2, 3, 4, 5, 6, 1 << 33, 1 << 48, (1 << 48) + 1, 1 << 49, u64::MAX];
+const INODES: [u64; 25] = [
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    1 << 33,
+    1 << 48,
+    (1 << 48) + 1,
+    1 << 49,
+    u64::MAX,
+    // The trees of layers and of what is hidden in them, by their roots and files.
+    (1 << 48) + (1 << 32) + 1,
+    (1 << 48) + 2,
+    (2 << 48) + 1,
+    (2 << 48) + 2,
+    (2 << 48) + (1 << 32) + 1,
+    // What every mount tells: its directory, two directories, stack, conflicts, statistics, errors.
+    3 << 48,
+    (3 << 48) + 1,
+    (3 << 48) + 2,
+    (3 << 48) + 3,
+    (3 << 48) + 4,
+    (3 << 48) + 5,
+    (3 << 48) + 6,
+    // A text as it was at one moment.
+    4 << 48,
+];
 
 fuzz_target!(|input: &[u8]| {
     static DOOR: OnceLock<Door> = OnceLock::new();
@@ -45,7 +74,11 @@ fuzz_target!(|input: &[u8]| {
 
 fn door() -> Door {
     let lower = zip(&[(b"a/b", FILE, b"below"), (b"l", LINK, b"a/b"), (b"x", FILE, b"")]);
-    let upper = zip(&[(b"a/b", FILE, b"above"), (b"d/e/f", FILE, b"deep"), (b"x/y", FILE, b"y")]);
+    let upper = zip(&[
+        (b"a/b", FILE, b"above"),
+        (b"d/e/f", FILE, b"deep"),
+        (b"x/y", FILE, b"y"),
+    ]);
     let archives = [lower, upper].iter().filter_map(|bytes| archive(bytes)).collect();
     let stack = Stack::merge(archives).expect("two layers");
     let fs = Fs::new(Arc::new(stack), Options::default());

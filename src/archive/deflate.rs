@@ -713,6 +713,23 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_checkpoint_too_far_out_to_count_on_from_is_not_read() {
+        let mut inflater = Inflater::new();
+        inflater
+            .skip(&mut &libdeflate(&mixed(5_000, 47), 6)[..], 3_000)
+            .unwrap();
+        let mut bytes = Vec::new();
+        inflater.checkpoint().write_to(&mut bytes);
+        assert!(Checkpoint::read_from(&mut &bytes[..]).is_some());
+        // Behind the kind: where it stands in the output, and in the stream twice.
+        for number in [1, 9, 17] {
+            let mut far = bytes.clone();
+            far[number..number + 8].fill(0xff);
+            assert!(Checkpoint::read_from(&mut &far[..]).is_none());
+        }
+    }
+
     fn pruned(checkpoint: &Checkpoint, deflated: &[u8]) -> Checkpoint {
         let pruned = Inflater::new().prune(checkpoint, &mut &deflated[..]).unwrap();
         assert!(pruned.memory_bytes() <= checkpoint.packed().memory_bytes() + 1000);

@@ -168,9 +168,12 @@ impl Checkpoint {
             }
             _ => return None,
         };
-        // Codes count to these; bits are multiplied and added to.
-        let is_possible = remaining <= usize::from(u16::MAX) && (1..=WINDOW).contains(&distance.max(1));
-        if !is_possible || length.max(packed) > WINDOW || bit.max(header_bit) > u64::MAX / 16 {
+        // Codes count to these; bits and bytes are multiplied and added to.
+        let is_possible = remaining <= usize::from(u16::MAX)
+            && (1..=WINDOW).contains(&distance.max(1))
+            && length.max(packed) <= WINDOW
+            && output_offset.max(bit).max(header_bit) <= u64::MAX / 16;
+        if !is_possible {
             return None;
         }
         let (window, rest) = rest.split_at_checked(packed)?;
