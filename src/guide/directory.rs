@@ -207,7 +207,8 @@ impl Guide {
             .into_iter()
             .map(|(name, place)| (name, place.ino(), kind_of(place)));
         let skipped = usize::try_from(offset).unwrap_or(usize::MAX);
-        let all = dots.into_iter().chain(names).skip(skipped).zip(offset + 1..);
+        let next_offsets = offset.saturating_add(1)..;
+        let all = dots.into_iter().chain(names).skip(skipped).zip(next_offsets);
         Ok(Box::new(all.map(|((name, ino, kind), next_offset)| DirEntry {
             name,
             ino,
@@ -332,6 +333,19 @@ fn shadowed_entries(stack: &Stack, layer: LayerIdx) -> Vec<EntryId> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_listing_from_as_far_as_numbers_go_is_empty() {
+        let fs = Fs::new(Arc::new(Stack::merge(Vec::new()).unwrap()), Default::default());
+        let guide = Guide::new(Arc::new(fs), super::super::Options::default());
+        let top = Place::Fixed(Fixed::Top).ino();
+        for directory in [ROOT, top, Place::Fixed(Fixed::Layers).ino()] {
+            assert!(guide.readdir(directory, 0).unwrap().next().is_some());
+            for far in [u64::MAX, u64::MAX - 1, i64::MAX as u64] {
+                assert!(guide.readdir(directory, far).unwrap().next().is_none());
+            }
+        }
+    }
 
     #[test]
     fn a_layers_directory_is_named_by_place_and_archive() {
