@@ -7,10 +7,12 @@ use std::cell::RefCell;
 use libfuzzer_sys::fuzz_target;
 use optfs::serve::fuzzing::{Door, chunked, scan};
 use optfs::store::{Place, Store};
-use optfs_fuzz::Choices;
+use optfs_fuzz::{Choices, pieces};
 use tempfile::TempDir;
 
-/// What so many connections have left behind goes.
+/// Where a later connection names the upload that an earlier one was told of: nobody guesses such a number.
+const UPLOAD: &[u8] = b"00000000-upload";
+/// What so many inputs have left behind goes.
 const STORE_LASTS: usize = 500;
 
 thread_local! {
@@ -22,7 +24,7 @@ fuzz_target!(|input: &[u8]| {
         [0, rest @ ..] => in_pieces(rest, scan),
         [1, rest @ ..] => in_pieces(rest, chunked),
         // A letter is the first byte of a request.
-        _ => connection(input),
+        _ => connections(input),
     }
 });
 
@@ -42,7 +44,7 @@ fn in_pieces<T: PartialEq + std::fmt::Debug>(input: &[u8], read: impl Fn(&[&[u8]
     assert_eq!(read(&[whole]), read(&single), "byte by byte");
 }
 
-fn connection(bytes: &[u8]) {
+fn connections(input: &[u8]) {
     SCENE.with_borrow_mut(|scene| {
         if scene.as_ref().is_none_or(|(_, _, left)| *left == 0) {
             let scratch = TempDir::new().expect("a temporary directory");
@@ -52,11 +54,28 @@ fn connection(bytes: &[u8]) {
         }
         let (door, _, left) = scene.as_mut().expect("just made");
         *left -= 1;
-        let answer = door.answer(bytes);
-        assert!(
-            !answer.starts_with(b"HTTP/1.1 500"),
-            "{}",
-            String::from_utf8_lossy(&answer)
-        );
+        let mut upload: Option<String> = None;
+        for bytes in pieces(input).into_iter().take(3) {
+            let (answer, statuses) = match &upload {
+                Some(upload) => door.answer(&named(bytes, upload)),
+                None => door.answer(bytes),
+            };
+            let text = String::from_utf8_lossy(&answer);
+            assert!(!statuses.contains(&500), "{statuses:?}: {text}");
+            let told = text
+                .split("<UploadId>")
+                .nth(1)
+                .and_then(|rest| rest.split('<').next());
+            upload = told.map(str::to_owned).or(upload);
+        }
     });
+}
+
+/// A connection's bytes with an upload's true number.
+fn named(bytes: &[u8], upload: &str) -> Vec<u8> {
+    let mut out = bytes.to_vec();
+    while let Some(at) = out.windows(UPLOAD.len()).position(|found| found == UPLOAD) {
+        out.splice(at..at + UPLOAD.len(), upload.bytes());
+    }
+    out
 }

@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex, split};
 use tokio::runtime::{Builder, Runtime};
 
@@ -44,12 +45,15 @@ impl Door {
         }
     }
 
-    /// What a connection is answered that sends these bytes and then no more.
-    pub fn answer(&self, bytes: &[u8]) -> Vec<u8> {
-        self.runtime.block_on(async {
+    /// What a connection is answered that sends these bytes and then no more, and the status of each answer in it.
+    pub fn answer(&self, bytes: &[u8]) -> (Vec<u8>, Vec<u16>) {
+        let statuses = Mutex::new(Vec::new());
+        let answer = self.runtime.block_on(async {
             let (client, server) = duplex(64 << 10);
             let service = service_fn(|request: Request<Incoming>| async {
-                Ok::<_, Infallible>(door::admit(self.desk.clone(), request.map(Body::new)).await)
+                let answer = door::admit(self.desk.clone(), request.map(Body::new)).await;
+                statuses.lock().push(answer.status().as_u16());
+                Ok::<_, Infallible>(answer)
             });
             let served = http1::Builder::new()
                 .half_close(true)
@@ -62,7 +66,8 @@ impl Door {
             let mut answer = Vec::new();
             let _ = tokio::join!(served, asked, reader.read_to_end(&mut answer));
             answer
-        })
+        });
+        (answer, statuses.into_inner())
     }
 }
 
