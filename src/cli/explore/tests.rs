@@ -186,6 +186,10 @@ macro_rules! expect {
     };
 }
 
+fn selected(state: &State<'_>) -> Vec<u8> {
+    state.selected_path().expect("something is selected")
+}
+
 #[test]
 fn the_first_screen_shows_layers_and_tree() {
     let scene = Scene::new();
@@ -197,18 +201,18 @@ fn a_conflict_is_found_and_explained() {
     let scene = Scene::new();
     let mut state = scene.state();
     press(&mut state, "c");
-    assert_eq!(state.selected_path().unwrap(), b"bin/tool");
+    assert_eq!(selected(&state), b"bin/tool");
     press(&mut state, "c");
-    assert_eq!(state.selected_path().unwrap(), b"etc/app");
+    assert_eq!(selected(&state), b"etc/app");
     press(&mut state, "c");
     expect!(&state, "conflict.txt");
     // Round the end, and back.
     press(&mut state, "cC");
-    assert_eq!(state.selected_path().unwrap(), b"python/app/main.py");
+    assert_eq!(selected(&state), b"python/app/main.py");
     press(&mut state, "xxxx");
-    assert_eq!(state.selected_path().unwrap(), b"python/app/main.py");
+    assert_eq!(selected(&state), b"python/app/main.py");
     press(&mut state, "X");
-    assert_eq!(state.selected_path().unwrap(), b"lib/same.txt");
+    assert_eq!(selected(&state), b"lib/same.txt");
 }
 
 #[test]
@@ -223,7 +227,7 @@ fn a_filter_opens_the_way_to_what_it_finds_and_leaves_no_trace() {
     assert!(text(&state).contains("\".txt\" · 5 paths"), "{}", text(&state));
     press(&mut state, "⎋");
     // But for the way to the cursor: the two files of lib/.
-    assert_eq!(state.selected_path().unwrap(), b"lib/same.txt");
+    assert_eq!(selected(&state), b"lib/same.txt");
     assert_eq!(rows(&state), before + 2);
     press(&mut state, "f/opt/lib/*⏎");
     assert!(text(&state).contains("3 paths"), "{}", text(&state));
@@ -266,11 +270,11 @@ fn the_cursor_stays_on_its_path_from_tree_to_tree() {
     assert!(state.go_to(b"python/app/main.py"));
     for keys in ["1", "2", "0", "s", "s", "*"] {
         press(&mut state, keys);
-        assert_eq!(state.selected_path().unwrap(), b"python/app/main.py", "{keys}");
+        assert_eq!(selected(&state), b"python/app/main.py", "{keys}");
     }
     // The top layer has nothing of it.
     press(&mut state, "3");
-    assert_eq!(state.selected_path().unwrap(), b"bin");
+    assert_eq!(selected(&state), b"bin");
 }
 
 #[test]
@@ -368,11 +372,11 @@ fn search_goes_on_in_directories_that_are_closed() {
     let scene = Scene::new();
     let mut state = scene.state();
     press(&mut state, "/.txt");
-    assert_eq!(state.selected_path().unwrap(), b"lib/same.txt");
+    assert_eq!(selected(&state), b"lib/same.txt");
     press(&mut state, "⏎n");
-    assert_eq!(state.selected_path().unwrap(), "odd/\x1b[2Jname\n.txt".as_bytes());
+    assert_eq!(selected(&state), "odd/\x1b[2Jname\n.txt".as_bytes());
     press(&mut state, "NN");
-    assert_eq!(state.selected_path().unwrap(), "odd/日本語.txt".as_bytes());
+    assert_eq!(selected(&state), "odd/日本語.txt".as_bytes());
     press(&mut state, "/nowhere⏎");
     assert!(
         text(&state).contains("no name fits \"nowhere\""),
@@ -380,7 +384,7 @@ fn search_goes_on_in_directories_that_are_closed() {
         text(&state)
     );
     press(&mut state, "/app⎋");
-    assert_eq!(state.selected_path().unwrap(), "odd/日本語.txt".as_bytes());
+    assert_eq!(selected(&state), "odd/日本語.txt".as_bytes());
 }
 
 #[test]
@@ -450,7 +454,7 @@ fn a_layer_that_has_changed_is_not_shown_as_if_it_had_not() {
     let scene = Scene::new();
     let path = scene.view.stack().layers()[0].path().to_owned();
     let mut state = scene.state();
-    std::fs::write(&path, b"no zip any more").unwrap();
+    std::fs::write(&path, b"no zip any more").expect("our own file");
     press(&mut state, "1");
     assert!(state.notice.is_some());
     assert_eq!(state.shown(), 0);
