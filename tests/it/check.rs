@@ -76,6 +76,9 @@ fn program(name: &str, content: &[u8]) -> RawZip {
 /// What is asked, of which archives, and exactly the codes that are found there.
 type Case = (&'static [&'static str], Vec<RawZip>, &'static [&'static str]);
 
+/// More than what is read whole.
+const PIECES_BYTES: u32 = 9 << 20;
+
 fn scenes() -> Vec<Case> {
     let other = || RawZip::new().file("g", b"other");
     let shares_data = one("a")
@@ -88,6 +91,10 @@ fn scenes() -> Vec<Case> {
         .bend_local(|header| header.signature = 0)
         .file("b", b"");
     let zeros = vec![0; 17 << 20];
+    let noise: Vec<u8> = (0..PIECES_BYTES)
+        .map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
+    let pieces = || RawZip::new().file("a", &noise).deflate();
     let large = one("a").raw_data(8, vec![0; 3 << 20]).declared_size(262_144_001);
     let extensions = (0..11).fold(RawZip::new(), |zip, number| {
         zip.file(format!("extensions/{number}"), b"").mode(0o755)
@@ -201,6 +208,19 @@ fn scenes() -> Vec<Case> {
         (
             &["--deep"],
             vec![one("a").raw_data(8, b"\xff no deflate")],
+            &["Z050"],
+        ),
+        // Verified piece by piece.
+        (&["--deep"], vec![pieces()], &[]),
+        (&["--deep"], vec![pieces().crc(1)], &["Z050"]),
+        (
+            &["--deep"],
+            vec![pieces().declared_size(PIECES_BYTES - 1)],
+            &["Z050"],
+        ),
+        (
+            &["--deep"],
+            vec![pieces().declared_size(PIECES_BYTES + 1)],
             &["Z050"],
         ),
         (&[], six(), &["L001"]),
